@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#pragma once
+
+#include <libintl.h>
+
+/* Text a person reads, in the language chosen by i18n_open(). N_() only marks a text in a table. */
+#define _(text) gettext(text)
+#define N_(text) (text)
+
+/* Chooses the language of everything a person reads: "en" or "ko". Looks for the catalogues beside an uninstalled
+ * executable first, then where they were installed; without them the text stays English. */
+void i18n_open(const char *language);
