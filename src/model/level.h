@@ -14,6 +14,9 @@ typedef enum Level {
 /* The word used in JSON and configuration: normal, warning, critical, unknown. */
 const char *level_to_string(Level level);
 
+/* The level of that word, or -EINVAL. */
+int level_from_string(const char *name);
+
 /* The word a person reads, translated (정상, 경고, 위험). */
 const char *level_to_words(Level level);
 
