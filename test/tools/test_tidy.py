@@ -45,6 +45,7 @@ GOOD_CODE = [
     "/* sleep(1) and time(NULL) are named here only */",
     "service_restart(service, /* dry_run= */ true);",
     "assert_int_equal(x, true);",
+    "assert(false);",
     "STORY(0, true);",
     "Story s = { 0, true };",
     "if (x == true) return (false);",
