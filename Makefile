@@ -39,8 +39,7 @@ test:
 	@$(DEPS) test
 	@tools/build $(BUILD) $(SETUP)
 	@echo 'test: unit tests, golden screens, saved inputs, the tools themselves'
-	@meson test -C $(BUILD) --print-errorlogs \
-		--suite unit --suite golden --suite corpus --suite tools-fast
+	@tools/suite $(BUILD) unit golden corpus tools-fast
 	@echo 'test: the real daemon with real processes, the quick part'
 	@BUILD=$(BUILD) $(PYTEST) -m quick test/live
 
