@@ -14,7 +14,7 @@
 typedef struct Child Child;
 
 typedef struct ChildExit {
-        int code; /* CLD_EXITED, CLD_KILLED or CLD_DUMPED, as waitid(2) says */
+        int code; /* CLD_EXITED, CLD_KILLED or CLD_DUMPED, as waitid(2) says; 0: it ended, how is not known */
         int status; /* exit status or signal; 127: it could not be executed (told on standard error) */
         bool is_timed_out; /* we killed it at its deadline */
 } ChildExit;
@@ -69,6 +69,13 @@ int child_reap_pidfd(int pidfd, siginfo_t *ret_info);
 
 /* In a fresh child: every signal handled by default, none blocked. Async-signal-safe. */
 void child_reset_signals(void);
+
+/* In a fresh child: SIGKILL when the parent ends (prctl(2), PR_SET_PDEATHSIG). -ESRCH when it already has. Forgotten by
+ * the kernel when the identity changes. */
+int child_die_with(pid_t parent);
+
+/* Every descriptor from `first` on closes at the next execve(2). */
+void child_close_on_exec(int first);
 
 /* In a fresh child: standard input becomes /dev/null. Negative errno. */
 int child_empty_stdin(void);
