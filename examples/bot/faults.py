@@ -43,7 +43,6 @@ class Faults:
         self.in_trading_loop = None
         self.is_stuck = False
         self.leaked = []
-        self.sockets = []
         self.workers = []
         self.burning = None
         document = self.read()
@@ -99,7 +98,7 @@ class Faults:
         """End every fault and give back what it took."""
         for task in self.tasks.values():
             task.cancel()
-        for thing in self.sockets + self.leaked:
+        for thing in self.leaked:
             if hasattr(thing, "close"):
                 thing.close()
         for pid in self.workers:
@@ -108,7 +107,7 @@ class Faults:
         if self.burning:
             self.burning.clear()
         self.in_trading_loop = None
-        for kept in (self.tasks, self.options, self.leaked, self.sockets, self.workers):
+        for kept in (self.tasks, self.options, self.leaked, self.workers):
             kept.clear()
 
     # What the bot asks.
@@ -220,7 +219,7 @@ class Faults:
         while self.may_open():
             connection = socket.create_connection((HOST, self.exchange.port))
             connection.sendall(encode(op="logout"))
-            self.sockets.append(connection)
+            self.leaked.append(connection)
             await asyncio.sleep(1 / per_s)
 
     async def cpu(self, threads):
@@ -256,8 +255,8 @@ class Faults:
 
     @staticmethod
     def work(main):
-        # A child shares the parent's wake-up pipe: a signal to the child must not be heard there.
-        signal.set_wakeup_fd(-1)
+        # With the parent's handlers and descriptors, a signal to the child would be heard by the
+        # parent, through their common wake-up pipe, and a dead parent's port would stay taken.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
             signal.signal(number, signal.SIG_DFL)
         os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
