@@ -36,6 +36,12 @@ def test_a_step_that_hangs_is_ended(ci):
     assert r == 1 and "  it was given 1 s" in said and said[-1] == "0 passed, 1 failed"
 
 
+def test_all_steps_together_have_a_limit(ci, monkeypatch):
+    monkeypatch.setenv("CI_SECONDS", "1")
+    r, said = ci("step one 60 sleep 60\nstep two 60 sleep 60\nstep three 60 sleep 60")
+    assert r == 1 and said[-1] == "0 passed, 3 failed"
+
+
 def test_a_command_that_is_missing_fails(ci):
     r, said = ci("step one 9 no-such-command")
     assert r == 1 and said[-1] == "0 passed, 1 failed"
