@@ -17,28 +17,56 @@
 typedef struct CheckState {
         Streak streak;
         usec_t counted_usec; /* the reading counted last: each counts once */
-        LevelState level;    /* of its value */
+        usec_t known_usec;   /* the last one that said ok or fail */
+        bool is_worst_told; /* of a check that only alarms: that it goes on was told in this episode */
+        LevelState level; /* of its value */
 } CheckState;
+
+/* In which way a service is not up. */
+typedef enum DownKind {
+        DOWN_NONE,     /* up, or on its way up or down */
+        DOWN_NEVER,    /* has not run yet under our eyes */
+        DOWN_FAILED,   /* died, or could not be started */
+        DOWN_ENDED,    /* ended cleanly by itself: left alone */
+        DOWN_OPERATOR, /* a person stopped it: left alone */
+        _DOWN_MAX,
+} DownKind;
 
 /* What the judge remembers of one service. Plain data: it is kept in the checkpoint as it is. */
 typedef struct ServiceJudgement {
         CheckState checks[_CHECK_MAX];
         Budget budget;
         uint64_t incarnation; /* the one last seen */
+        usec_t started_usec;  /* when its process was started; zero when that was not seen */
+        bool has_run;         /* it was up once */
         ServiceState state;   /* the one last seen, to tell changes */
+        DownKind down;        /* as last told */
+        usec_t died_usec;     /* when it went down */
         Level level;
-        bool is_down_told; /* service-down was told, service-up is owed */
+        bool is_down_told;      /* service-down was told, service-up is owed */
+        unsigned n_deaths_told; /* within the hour that began at: */
+        usec_t deaths_since_usec;
+        bool is_start_owed;    /* we wanted it started and have not seen it start */
+        bool is_start_charged; /* the start that will be seen next is in the ledger already */
+        usec_t act_usec;       /* when we last wanted something done to it */
+        usec_t stop_usec;      /* when we last wanted it stopped in this life */
         bool is_held;
         usec_t held_since_usec;
         usec_t retry_usec;        /* when held: the next attempt */
         unsigned n_retries;       /* grows the wait between attempts */
         usec_t paused_until_usec; /* 0: not paused; USEC_INFINITY: until resumed */
-        bool is_operator_stopped; /* a person stopped it through us; survives our restart */
+        usec_t paused_usec;       /* since when */
+        bool is_pause_reminded;
+        bool is_operator_stopped; /* a person stopped it; survives our restart */
+        bool is_stop_seen;        /* and it has been down since */
+        bool is_stop_told;
         usec_t operator_stop_usec;
-        usec_t reminded_usec;
+        usec_t reminded_usec;      /* when the stop was mentioned again; 0: not yet */
         usec_t healthy_since_usec; /* 0: not healthy now */
-        RefusalCode refusal;       /* the one told last, so that it is told once */
-        ReasonCode wanted;         /* what was wanted when it was refused */
+        RefusalCode refusal; /* why what is wanted is not done now; none when nothing is wanted */
+        ReasonCode wanted;   /* what was wanted when it was refused */
+        uint32_t refusals_told; /* a bit for each code told since refusals_since_usec */
+        usec_t refusals_since_usec;
         ExitCause last_exit_cause; /* for the crash loop */
         int last_exit_value;
         unsigned n_same_exits; /* early deaths of the same cause in a row */
@@ -49,6 +77,9 @@ typedef struct JudgeState {
         LevelState cpu;
         LevelState memory;
         LevelState disks[DISKS_MAX];
+        usec_t cpu_counted_usec;
+        usec_t memory_counted_usec;
+        usec_t disks_counted_usec[DISKS_MAX];
         Level host_level;
         ServiceJudgement services[SERVICES_MAX];
 } JudgeState;
