@@ -7,8 +7,6 @@
  * told as the kernel told it, with the signal by its name.
  */
 
-#define _GNU_SOURCE 1 /* sigabbrev_np(3) */
-
 #include "model/service_state.h"
 
 #include <assert.h>
