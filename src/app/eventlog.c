@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Event log: what happened, numbered, and never lost between two processes.
+ *
+ *     admit ──► checkpoint ──► release ──► spool (events.jsonl) ──► clerk's store
+ *     numbered   state and      shown to     until acknowledged
+ *                events in      people
+ *                one rename
+ *
+ * A judgement and the events that tell of it become durable together, in one checkpoint. Only then
+ * are the events appended to the spool and shown to anyone. If we are killed before the rename,
+ * neither happened and the next watch sees the same facts again; if after it, the checkpoint still
+ * holds the events and eventlog_readmit() carries on. Either way each is told once.
+ *
+ * The clerk acknowledges numbers, not files: when it has the last one, the spool is emptied.
+ */
+
+#include "app/eventlog.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/macro.h"
+
+struct EventLog {
+        Writer *writer;
+        char path[PATH_SIZE];
+        uint64_t next_seq;
+        uint64_t released_seq;
+        uint64_t acknowledged_seq;
+        uint64_t spool_first_seq; /* 0: the spool is empty */
+        size_t spool_size;
+        uint64_t n_dropped;
+
+        /* Event `seq` lives in slot seq % EVENTLOG_RECENT_MAX as long as it is recent. */
+        Event recent[EVENTLOG_RECENT_MAX];
+};
+
+static const Event *recent_of(const EventLog *log, uint64_t seq) {
+        const Event *event = &log->recent[seq % EVENTLOG_RECENT_MAX];
+
+        return seq > 0 && event->seq == seq ? event : NULL;
+}
+
+/* Calls `show` for each whole line of the spool above `since_seq`; returns how many, and how far lines were whole. */
+static unsigned spool_read(const EventLog *log,
+                           uint64_t since_seq,
+                           unsigned most,
+                           EventShow show,
+                           void *userdata,
+                           off_t *ret_whole) {
+        CLEANUP_FILE FILE *file = fopen(log->path, "re");
+        CLEANUP_FREE char *line = NULL;
+        size_t size = 0;
+        off_t whole = 0;
+        unsigned n = 0;
+
+        while (file && n < most) {
+                ssize_t length = getline(&line, &size, file);
+                Event event;
+
+                if (length <= 0 || line[length - 1] != '\n')
+                        break;
+                whole += length;
+
+                /* A line that makes no sense is skipped: it costs one event, not those behind it. */
+                if (event_parse_json(line, (size_t) length - 1, &event) < 0 ||
+                    event.seq <= since_seq)
+                        continue;
+
+                show(userdata, &event);
+                n++;
+        }
+
+        if (ret_whole)
+                *ret_whole = whole;
+        return n;
+}
+
+static void note_spooled(void *userdata, const Event *event) {
+        EventLog *log = userdata;
+
+        if (log->spool_first_seq == 0)
+                log->spool_first_seq = event->seq;
+        log->released_seq = MAX(log->released_seq, event->seq);
+        log->recent[event->seq % EVENTLOG_RECENT_MAX] = *event;
+}
+
+int eventlog_new(const char *folder, Writer *writer, EventLog **ret_log) {
+        assert(folder);
+        assert(writer);
+
+        int r = file_make_dirs(folder, 0750);
+        if (r < 0)
+                return r;
+
+        EventLog *log = calloc(1, sizeof(*log));
+        if (!log)
+                return -ENOMEM;
+
+        log->writer = writer;
+        (void) snprintf(log->path, sizeof(log->path), "%s/events.jsonl", folder);
+
+        off_t whole = 0;
+        (void) spool_read(log, 0, UINT32_MAX, note_spooled, log,
+                          &whole); /* the count is not needed */
+        log->spool_size = (size_t) whole;
+        log->next_seq = log->released_seq + 1;
+
+        /* We died within a line: its event is still in the checkpoint. */
+        struct stat st;
+        if (stat(log->path, &st) == 0 && st.st_size > whole && truncate(log->path, whole) < 0)
+                (void) log_errno(LOG_LEVEL_WARNING, -errno, "cannot mend %s", log->path);
+
+        *ret_log = log;
+        return 0;
+}
+
+EventLog *eventlog_free(EventLog *log) {
+        free(log);
+        return NULL;
+}
+
+void eventlog_set_floor(EventLog *log, uint64_t floor_seq) {
+        assert(log);
+
+        if (log->next_seq < floor_seq) {
+                log->next_seq = floor_seq;
+                log->released_seq = MAX(log->released_seq, floor_seq - 1);
+        }
+}
+
+uint64_t eventlog_peek_next_seq(const EventLog *log) {
+        return log->next_seq;
+}
+
+void eventlog_admit(EventLog *log, Event *event, usec_t realtime_usec) {
+        assert(log);
+        assert(event);
+
+        event->seq = log->next_seq++;
+        event->realtime_usec = realtime_usec;
+        log->recent[event->seq % EVENTLOG_RECENT_MAX] = *event;
+}
+
+bool eventlog_readmit(EventLog *log, const Event *event) {
+        assert(log);
+
+        if (event->seq < log->next_seq)
+                return false;
+
+        /* The spool was emptied since: what lies between is in the store. */
+        if (log->released_seq == log->next_seq - 1)
+                log->released_seq = event->seq - 1;
+
+        log->recent[event->seq % EVENTLOG_RECENT_MAX] = *event;
+        log->next_seq = event->seq + 1;
+        return true;
+}
+
+unsigned eventlog_peek_unspooled(const EventLog *log) {
+        return (unsigned) MIN(log->next_seq - 1 - log->released_seq,
+                              (uint64_t) EVENTLOG_RECENT_MAX);
+}
+
+const Event *eventlog_get_unspooled(const EventLog *log, unsigned index) {
+        unsigned n = eventlog_peek_unspooled(log);
+
+        return recent_of(log, log->next_seq - n + index);
+}
+
+/* The oldest half goes, by whole lines. Rare: the clerk would have to be away for thousands of events. */
+static void spool_halve(EventLog *log) {
+        CLEANUP_FREE char *text = NULL;
+        size_t length;
+
+        if (file_read_alloc(log->path, 2 * (size_t) SPOOL_SIZE_MAX, &text, &length) < 0)
+                return;
+
+        const char *cut = memchr(text + length / 2, '\n', length - length / 2);
+        if (!cut)
+                return;
+
+        size_t kept = length - (size_t) (cut + 1 - text);
+        for (const char *p = text; p <= cut; p++)
+                log->n_dropped += *p == '\n';
+
+        int r = file_write_atomic(log->path, cut + 1, kept, 0640);
+        if (r < 0) {
+                (void) log_errno(LOG_LEVEL_ERROR, r, "cannot shorten %s", log->path);
+                return;
+        }
+
+        log->spool_size = kept;
+        log_warning("the store has not taken events for long: %llu of the oldest were dropped",
+                    (unsigned long long) log->n_dropped);
+}
+
+static void spool_append(EventLog *log, const Event *event) {
+        char line[SPOOL_LINE_MAX];
+        Buf buf;
+
+        buf_init(&buf, line, sizeof(line));
+        event_render_json(event, &buf);
+        buf_put(&buf, "\n");
+
+        if (log->spool_size + buf.length > SPOOL_SIZE_MAX)
+                spool_halve(log);
+
+        int r = writer_put(log->writer, WRITE_APPEND, log->path, 0640, line, buf.length, 0);
+        if (r < 0) {
+                log->n_dropped++;
+                (void) log_errno(LOG_LEVEL_ERROR, r, "event %llu could not be kept on disk",
+                                 (unsigned long long) event->seq);
+                return;
+        }
+
+        log->spool_size += buf.length;
+        if (log->spool_first_seq == 0)
+                log->spool_first_seq = event->seq;
+}
+
+void eventlog_release(EventLog *log, uint64_t seq, EventShow show, void *userdata) {
+        assert(log);
+        assert(seq < log->next_seq);
+
+        while (log->released_seq < seq) {
+                const Event *event = recent_of(log, ++log->released_seq);
+
+                if (!event)
+                        continue;
+                spool_append(log, event);
+                show(userdata, event);
+        }
+}
+
+unsigned eventlog_list(
+        const EventLog *log, uint64_t since_seq, unsigned most, EventShow show, void *userdata) {
+        assert(log);
+
+        unsigned n = 0;
+
+        if (since_seq < log->released_seq && !recent_of(log, since_seq + 1))
+                return spool_read(log, since_seq, most, show, userdata, NULL);
+
+        for (uint64_t seq = since_seq + 1; seq <= log->released_seq && n < most; seq++) {
+                const Event *event = recent_of(log, seq);
+
+                if (!event)
+                        continue;
+                show(userdata, event);
+                n++;
+        }
+
+        return n;
+}
+
+void eventlog_acknowledge(EventLog *log, uint64_t seq) {
+        assert(log);
+
+        log->acknowledged_seq = MAX(log->acknowledged_seq, seq);
+        if (log->spool_first_seq == 0 || log->acknowledged_seq < log->released_seq)
+                return;
+
+        /* In order behind the appends: what was queued before is in the file, and is in the store too. */
+        if (writer_put(log->writer, WRITE_TRUNCATE, log->path, 0640, NULL, 0, 0) < 0)
+                return;
+
+        log->spool_first_seq = 0;
+        log->spool_size = 0;
+}
+
+uint64_t eventlog_peek_dropped(const EventLog *log) {
+        return log->n_dropped;
+}
