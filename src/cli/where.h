@@ -45,3 +45,6 @@ typedef struct Where {
 CliExit where_find(const CliOptions *options, bool needs_config, Where *ret);
 
 void where_done(Where *where);
+
+/* "ko" when the environment asks for Korean, else "en": for as long as no configuration has spoken. */
+const char *language_of_environment(void);

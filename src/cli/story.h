@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#pragma once
+
+#include <jansson.h>
+
+#include "cli/happened.h"
+#include "cli/incident.h"
+#include "cli/screen.h"
+
+/* Tells an incident to a person. `status` (NULL when the daemon is gone) says what is left of it; `hint` as in Where. */
+void story_render(Screen *screen,
+                  const Incident *incident,
+                  const Happened *happened,
+                  const json_t *status,
+                  const char *hint,
+                  usec_t now_usec);
