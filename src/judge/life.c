@@ -146,8 +146,9 @@ static DownKind down_of(const Case *c) {
                 return DOWN_OPERATOR;
         if (j->is_start_owed)
                 return DOWN_FAILED;
+        /* How it ended is forgotten by its runner when we are restarted, but not by us. */
         if (facts->incarnation == 0 || facts->exit_cause == EXIT_CAUSE_NONE)
-                return DOWN_NEVER;
+                return j->down == DOWN_ENDED ? DOWN_ENDED : DOWN_NEVER;
 
         /* Only an end known to be clean is left alone; one that nobody saw is taken for a death. */
         return facts->exit_cause == EXIT_CAUSE_CLEAN ? DOWN_ENDED : DOWN_FAILED;
