@@ -4,10 +4,10 @@
  * Log time: the date at the start of a line.
  *
  * Every program dates its lines a little differently, so this is a reader of parts, not a list of
- * formats: a year-first date in any of its usual punctuations, a time of day behind it, a fraction,
- * a zone; or the month-name date of syslog, which has no year; or plain seconds since 1970. What
- * stands in front may be a bracket or a syslog severity. A part that is out of its range (month 13,
- * hour 25) makes the whole no date: better no time than a wrong one.
+ * formats: a year-first date in any of its usual punctuations, a time of day behind it, a fraction, a
+ * zone; a day-first date of the web; the month-first date of syslog, which has no year; or plain
+ * seconds since 1970. What stands in front may be a bracket or a syslog severity. A part that is out
+ * of its range (month 13, hour 25) makes the whole no date: better no time than a wrong one.
  *
  * Turning a date without a zone into an instant needs the machine's zone. localtime_r(3) knows it,
  * but asking it for every line is slow; the answer is good for the quarter of an hour around (zones
@@ -211,23 +211,56 @@ static bool take_year_first(Cursor *cursor, LogTime *time) {
         return true;
 }
 
-/* "Nov 23 10:00:00": the year that brings it nearest to now. */
-static bool take_month_name(Cursor *cursor, usec_t realtime_now_usec, LogTime *time) {
+/* "Nov"; zero when it is no month. */
+static int64_t take_month(Cursor *cursor) {
         static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+        if (cursor->end - cursor->at < 3)
+                return 0;
+
+        for (int64_t month = 1; month <= 12; month++)
+                if (memcmp(cursor->at, names + 3 * (month - 1), 3) == 0) {
+                        cursor->at += 3;
+                        return month;
+                }
+
+        return 0;
+}
+
+/* "23/Nov/2026:10:00:00 +0900" of web servers, "Mon, 23 Nov 2026 10:00:00 GMT" of HTTP (RFC 9110). */
+static bool take_day_first(Cursor *cursor, LogTime *time) {
+        Cursor ahead = *cursor;
+        Civil civil = { 0 };
+        int64_t offset_s;
+
+        if (ahead.end - ahead.at > 5 && ahead.at[3] == ',' && ahead.at[4] == ' ')
+                ahead.at += 5;
+        if (!take_number(&ahead, 2, 1, 31, &civil.day) || !take_char(&ahead, " /-"))
+                return false;
+
+        civil.month = take_month(&ahead);
+        if (civil.month == 0 || !take_char(&ahead, " /-"))
+                return false;
+        if (!take_number(&ahead, 4, 1970, 9999, &civil.year) || !is_real_day(&civil))
+                return false;
+        if (!take_char(&ahead, " :") || !take_clock(&ahead, /* is_basic= */ false, &civil))
+                return false;
+
+        time->zone = take_zone(&ahead, &offset_s);
+        time->civil_usec = civil_to_usec(&civil) - offset_s * (int64_t) USEC_PER_SEC;
+        *cursor = ahead;
+        return true;
+}
+
+/* "Nov 23 10:00:00": the year that brings it nearest to now. */
+static bool take_month_first(Cursor *cursor, usec_t realtime_now_usec, LogTime *time) {
         Cursor ahead = *cursor;
         Civil civil = { 0 };
         int64_t now_usec = (int64_t) MIN(realtime_now_usec, (usec_t) INT64_MAX);
         int64_t now_year = 1970 + now_usec / (int64_t) USEC_PER_DAY * 400 / 146097;
         int64_t nearest = INT64_MAX;
 
-        if (ahead.end - ahead.at < 15)
-                return false;
-
-        for (int64_t month = 1; month <= 12; month++)
-                if (memcmp(ahead.at, names + 3 * (month - 1), 3) == 0)
-                        civil.month = month;
-
-        ahead.at += 3;
+        civil.month = take_month(&ahead);
         if (civil.month == 0 || !take_char(&ahead, " "))
                 return false;
         if (take_char(&ahead, " ") ? !take_number(&ahead, 1, 1, 9, &civil.day)
@@ -250,9 +283,12 @@ static bool take_month_name(Cursor *cursor, usec_t realtime_now_usec, LogTime *t
                 }
         }
 
+        if (nearest == INT64_MAX)
+                return false;
+
         time->zone = LOG_TIME_NAIVE;
         *cursor = ahead;
-        return nearest < INT64_MAX;
+        return true;
 }
 
 /* Ten digits of seconds, thirteen of milliseconds, sixteen of microseconds: 2001 to 2286. */
@@ -312,8 +348,8 @@ bool log_time_parse(const char *text, size_t length, usec_t realtime_now_usec, L
         LogTime time = { 0 };
 
         skip_lead(&cursor);
-        if (!take_year_first(&cursor, &time) &&
-            !take_month_name(&cursor, realtime_now_usec, &time) && !take_epoch(&cursor, &time))
+        if (!take_year_first(&cursor, &time) && !take_day_first(&cursor, &time) &&
+            !take_month_first(&cursor, realtime_now_usec, &time) && !take_epoch(&cursor, &time))
                 return false;
 
         time.length = (size_t) (cursor.at - text);

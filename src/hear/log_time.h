@@ -24,7 +24,8 @@ typedef struct LogTime {
 
 /* Reads the date a log line begins with, optionally in brackets or behind "<N>":
  * "2026-11-23 10:00:00,123", "2026-11-23T10:00:00.5+09:00", "2026/11/23 10:00:00", "20261123T100000Z",
- * "Nov 23 10:00:00" (the year nearest to `realtime_now_usec`), "1795428000", "1795428000.25", "1795428000123".
+ * "23/Nov/2026:10:00:00 +0900", "Mon, 23 Nov 2026 10:00:00 GMT", "Nov 23 10:00:00" (the year nearest to
+ * `realtime_now_usec`), "1795428000", "1795428000.25", "1795428000123".
  * False when there is none. Pure; fuzzed. */
 bool log_time_parse(const char *text, size_t length, usec_t realtime_now_usec, LogTime *ret_time);
 

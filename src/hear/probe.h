@@ -13,13 +13,16 @@
 /* What one check of one service remembers from answer to answer. Begins as zeroes. */
 typedef struct ProbeMemory {
         bool has_value;
-        uint64_t value_hash; /* of the freshness field as it stood */
-        int64_t changed_boot_usec; /* boot time of its last change; before the first change we saw, by its own date */
+        bool is_dated_old; /* by its own date and the wall clock the value was too old when it came */
+        uint64_t value_hash;       /* of the freshness field as it stood */
+        int64_t changed_boot_usec; /* boot time of its last change; at first sight, what its date says */
 } ProbeMemory;
 
-/* Judges one answer. Fresh means that the field's value changed less than fresh_max_age ago on the boot clock; only
- * the first sight of a value uses its date and the wall clock, so that a stepping clock changes no verdict. `at_usec`
- * of the reading is `boot_now_usec`, its value the latency. Without a fresh_field any 2xx answer is well. Pure. */
+/* Judges one answer. The freshness field may be a date (also seconds or milliseconds since 1970) or a counter. It is
+ * fresh as long as it changes: its age is the time since its last change on the boot clock, so that a step of the wall
+ * clock changes no verdict. The wall clock is asked at first sight, and of values that change but are too old by their
+ * own date time after time. `at_usec` of the reading is `boot_now_usec`, its value the latency. Without a fresh_field
+ * any 2xx answer is well. Pure but for the time zone. */
 void probe_judge(const ApiConfig *config,
                  const FetchResult *result,
                  usec_t realtime_now_usec,
