@@ -59,9 +59,8 @@ static const Field level_fields[] = {
 };
 
 static const Field streak_fields[] = {
-        FIELD(Streak, failures),
-        FIELD(Streak, successes),
-        FIELD(Streak, is_failing),
+        FIELD(Streak, failures),   FIELD(Streak, successes),           FIELD(Streak, is_failing),
+        FIELD(Streak, n_episodes), FIELD(Streak, episodes_since_usec),
 };
 
 static const Field budget_fields[] = {
@@ -71,27 +70,51 @@ static const Field budget_fields[] = {
 
 static const Field check_fields[] = {
         FIELD(CheckState, counted_usec),
+        FIELD(CheckState, known_usec),
+        FIELD(CheckState, is_worst_told),
 };
 
 static const Field service_fields[] = {
         FIELD(ServiceJudgement, incarnation),
+        FIELD(ServiceJudgement, started_usec),
+        FIELD(ServiceJudgement, has_run),
         FIELD_BELOW(ServiceJudgement, state, _SERVICE_STATE_MAX),
+        FIELD_BELOW(ServiceJudgement, down, _DOWN_MAX),
+        FIELD(ServiceJudgement, died_usec),
         FIELD_BELOW(ServiceJudgement, level, _LEVEL_MAX),
         FIELD(ServiceJudgement, is_down_told),
+        FIELD(ServiceJudgement, n_deaths_told),
+        FIELD(ServiceJudgement, deaths_since_usec),
+        FIELD(ServiceJudgement, is_start_owed),
+        FIELD(ServiceJudgement, is_start_charged),
+        FIELD(ServiceJudgement, act_usec),
+        FIELD(ServiceJudgement, stop_usec),
         FIELD(ServiceJudgement, is_held),
         FIELD(ServiceJudgement, held_since_usec),
         FIELD(ServiceJudgement, retry_usec),
         FIELD(ServiceJudgement, n_retries),
         FIELD(ServiceJudgement, paused_until_usec),
+        FIELD(ServiceJudgement, paused_usec),
+        FIELD(ServiceJudgement, is_pause_reminded),
         FIELD(ServiceJudgement, is_operator_stopped),
+        FIELD(ServiceJudgement, is_stop_seen),
+        FIELD(ServiceJudgement, is_stop_told),
         FIELD(ServiceJudgement, operator_stop_usec),
         FIELD(ServiceJudgement, reminded_usec),
         FIELD(ServiceJudgement, healthy_since_usec),
         FIELD_BELOW(ServiceJudgement, refusal, _REFUSAL_MAX),
         FIELD_BELOW(ServiceJudgement, wanted, _REASON_MAX),
+        FIELD(ServiceJudgement, refusals_told),
+        FIELD(ServiceJudgement, refusals_since_usec),
         FIELD_BELOW(ServiceJudgement, last_exit_cause, _EXIT_CAUSE_MAX),
         FIELD(ServiceJudgement, last_exit_value),
         FIELD(ServiceJudgement, n_same_exits),
+};
+
+static const Field host_fields[] = {
+        FIELD(JudgeState, cpu_counted_usec),
+        FIELD(JudgeState, memory_counted_usec),
+        FIELD_BELOW(JudgeState, host_level, _LEVEL_MAX),
 };
 
 static const Field pending_fields[] = {
@@ -174,6 +197,12 @@ static void fields_parse(const Field *fields, size_t n_fields, const json_t *jso
 #define RENDER(fields, object) fields_render(fields, ELEMENTSOF(fields), object)
 #define PARSE(fields, json, object) fields_parse(fields, ELEMENTSOF(fields), json, object)
 
+static usec_t usec_of(const json_t *json, const char *name) {
+        json_int_t value = json_integer_value(json_object_get(json, name));
+
+        return value > 0 ? (usec_t) value : 0;
+}
+
 static json_t *times_render(const usec_t *times_usec, unsigned n) {
         json_t *json = json_array();
 
@@ -250,10 +279,9 @@ static void service_parse(const json_t *json, ServiceJudgement *service, Pending
 }
 
 static json_t *host_render(const JudgeState *judge, const HostConfig *config) {
-        json_t *json = json_object();
+        json_t *json = RENDER(host_fields, judge);
         json_t *disks = json_object();
 
-        (void) json_object_set_new(json, "level", json_integer(judge->host_level));
         (void) json_object_set_new(json, "cpu", RENDER(level_fields, &judge->cpu));
         (void) json_object_set_new(json, "memory", RENDER(level_fields, &judge->memory));
         for (unsigned i = 0; i < config->n_disk_paths; i++)
@@ -265,16 +293,18 @@ static json_t *host_render(const JudgeState *judge, const HostConfig *config) {
 }
 
 static void host_parse(const json_t *json, const HostConfig *config, JudgeState *judge) {
-        json_int_t level = json_integer_value(json_object_get(json, "level"));
+        const json_t *disks = json_object_get(json, "disks");
 
-        if (level >= 0 && level < _LEVEL_MAX)
-                judge->host_level = (Level) level;
+        PARSE(host_fields, json, judge);
         PARSE(level_fields, json_object_get(json, "cpu"), &judge->cpu);
         PARSE(level_fields, json_object_get(json, "memory"), &judge->memory);
-        for (unsigned i = 0; i < config->n_disk_paths; i++)
-                PARSE(level_fields,
-                      json_object_get(json_object_get(json, "disks"), config->disk_paths[i]),
-                      &judge->disks[i]);
+
+        for (unsigned i = 0; i < config->n_disk_paths; i++) {
+                const json_t *disk = json_object_get(disks, config->disk_paths[i]);
+
+                PARSE(level_fields, disk, &judge->disks[i]);
+                judge->disks_counted_usec[i] = usec_of(disk, "counted_usec");
+        }
 }
 
 static json_t *events_render(const EventLog *events) {
@@ -336,12 +366,6 @@ int checkpoint_render(const Checkpoint *checkpoint,
 
         *ret_text = text;
         return 0;
-}
-
-static usec_t usec_of(const json_t *json, const char *name) {
-        json_int_t value = json_integer_value(json_object_get(json, name));
-
-        return value > 0 ? (usec_t) value : 0;
 }
 
 int checkpoint_parse(const Checkpoint *checkpoint,

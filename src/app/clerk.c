@@ -340,10 +340,11 @@ static int open_hearing(Clerk *clerk, Hearing *hearing, const ServiceConfig *con
         hearing->config = config;
         probe_init(&hearing->probe, clerk->fetch, &config->api, on_probed, hearing);
 
-        if (config->logs.n_files == 0)
+        if (config->logs.n_files == 0 && !config->logs.is_journal)
                 return 0;
 
-        int r = follower_add(clerk->follower, &config->logs, NULL, NULL, why, &hearing->logs);
+        int r = follower_add(clerk->follower, &config->logs, config->unit, NULL, NULL, why,
+                             &hearing->logs);
         if (r == -EINVAL) {
                 /* One bad pattern costs this check, not the clerk: its reading stays unknown, and this is said. */
                 log_error("%s: %s", config->name, why);

@@ -51,7 +51,6 @@ struct ClerkLink {
         Child *child;
         usec_t started_usec; /* boot clock */
         usec_t wait_usec;
-        bool is_first;
         sd_event_source *
                 timer; /* when there is a child: it must have been heard of; else: the next start */
 };
@@ -200,12 +199,7 @@ static void start(ClerkLink *link) {
         if (r < 0) {
                 link->started_usec = clock_boottime_usec();
                 note_death(link, strerror(-r));
-                return;
         }
-
-        if (!link->is_first)
-                link->handlers.on_restarted(link->handlers.userdata, child_pid(link->child));
-        link->is_first = false;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -239,7 +233,6 @@ int clerk_link_new(sd_event *loop,
                 .config = config,
                 .handlers = *handlers,
                 .config_fd = -1,
-                .is_first = true,
         };
 
         int r = seal_text(config_text, config_length, &link->config_fd);

@@ -13,9 +13,9 @@
 typedef struct ClerkLink ClerkLink;
 
 typedef struct ClerkHandlers {
-        /* It ended (`why` as a person reads it), and is started again after `wait_usec`. */
+        /* It ended (`why` as a person reads it), and is started again after `wait_usec`. That the next one works is
+         * known when it says hello. */
         void (*on_died)(void *userdata, const char *why, usec_t wait_usec);
-        void (*on_restarted)(void *userdata, pid_t pid);
         void *userdata;
 } ClerkHandlers;
 

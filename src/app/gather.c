@@ -342,9 +342,13 @@ void gather_read(
 }
 
 uint64_t gather_own_memory_bytes(const Gather *gather) {
-        ProcessDepth depth;
+        ProcessDepth depth = { .pss_bytes = -1 };
+        int dir_fd = process_open_dir(&gather->kernel, getpid());
 
-        process_peek_depth(&gather->kernel, getpid(), &depth);
+        if (dir_fd >= 0) {
+                process_read_depth(dir_fd, /* is_pss_wanted= */ true, &depth);
+                (void) close(dir_fd); /* only read */
+        }
         return depth.pss_bytes > 0 ? (uint64_t) depth.pss_bytes : 0;
 }
 

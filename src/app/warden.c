@@ -115,7 +115,8 @@ struct Warden {
         uint64_t sent_seq;   /* to the clerk */
         uint64_t acknowledged_seq;
         bool is_history_failing;
-        bool is_stopping; /* Ctrl-C: services are being stopped */
+        bool is_clerk_lost; /* told; its return is owed */
+        bool is_stopping;   /* Ctrl-C: services are being stopped */
         int exit_code;
 };
 
@@ -326,6 +327,9 @@ static void refresh_facts(Warden *warden, unsigned index) {
 static void tell_status(Warden *warden);
 
 static void warden_step(Warden *warden) {
+        if (warden->is_stopping)
+                return;
+
         for (unsigned i = 0; i < warden->config->n_services; i++)
                 refresh_facts(warden, i);
 
@@ -402,6 +406,19 @@ static void maybe_exit(Warden *warden) {
                 (void) sd_event_exit(warden->loop, 0);
 }
 
+/* An embedded service ends with a watch that is ended from a terminal. */
+static void stop_for_exit(Ward *ward) {
+        const ServiceConfig *config = &ward->warden->config->services[ward->index];
+
+        refresh_facts(ward->warden, ward->index);
+        if (config->n_words == 0 || ward->warden->snapshot->services[ward->index].pid == 0)
+                return;
+
+        log_notice(_("stopping %s"), config->name);
+        (void) service_begin_stop(ward->service,
+                                  STOP_WHY_RESTART); /* -EALREADY: again when that act is done */
+}
+
 static void on_service_changed(Service *service, void *userdata) {
         Ward *ward = userdata;
 
@@ -419,7 +436,10 @@ static void on_service_done(Service *service,
         Ward *ward = userdata;
 
         (void) service;
-        finish_act(ward, action, is_done, why, took_usec);
+        if (ward->warden->is_stopping)
+                stop_for_exit(ward);
+        else
+                finish_act(ward, action, is_done, why, took_usec);
         warden_step(ward->warden);
         maybe_exit(ward->warden);
 }
@@ -453,6 +473,12 @@ static void on_hello(void *userdata, uint64_t last_seq) {
         warden->sent_seq = last_seq;
         warden->acknowledged_seq = last_seq;
         eventlog_acknowledge(warden->events, last_seq);
+
+        if (warden->is_clerk_lost) {
+                warden->is_clerk_lost = false;
+                tell(warden, EVENT_CLERK_RESTARTED, LEVEL_NORMAL, "{\"code\":\"clerk-restarted\"}",
+                     _("the clerk is back"));
+        }
         pump_clerk(warden);
 }
 
@@ -513,22 +539,21 @@ static void on_clerk_died(void *userdata, const char *why, usec_t wait_usec) {
         char wait[DURATION_TEXT_SIZE];
 
         warden->sent_seq = UINT64_MAX; /* nothing is sent before the next one has said hello */
+        (void) text_render_duration(wait, wait_usec);
+        if (warden->is_clerk_lost) {
+                log_info(_("the clerk ended again (%s); next try in %s"), why, wait);
+                return;
+        }
+
+        warden->is_clerk_lost = true;
         tell(warden, EVENT_CLERK_DIED, LEVEL_WARNING, "{\"code\":\"clerk-died\"}",
-             _("the clerk ended (%s); HTTP and log checks are unknown until it is back in %s"), why,
-             text_render_duration(wait, wait_usec));
-}
-
-static void on_clerk_restarted(void *userdata, pid_t pid) {
-        Warden *warden = userdata;
-
-        tell(warden, EVENT_CLERK_RESTARTED, LEVEL_NORMAL, "{\"code\":\"clerk-restarted\"}",
-             _("the clerk is back (pid %d)"), (int) pid);
+             _("the clerk ended (%s); HTTP and log checks are unknown until it is back, in %s"),
+             why, wait);
 }
 
 static int start_clerk(Warden *warden) {
         const ClerkHandlers handlers = {
                 .on_died = on_clerk_died,
-                .on_restarted = on_clerk_restarted,
                 .userdata = warden,
         };
 
@@ -656,10 +681,6 @@ static ControlOutcome command_one(Warden *warden,
                                                                  : usec_add(now_usec, for_usec),
                       now_usec, warden->decision);
 
-        Intent *intent = &warden->decision->intents[index];
-        if (command == COMMAND_STOP && facts->pid > 0)
-                *intent = (Intent){ .action = ACTION_STOP, .reason = REASON_OPERATOR };
-
         if (warden->decision->n_events > 0)
                 buf_put(&answer, warden->decision->events[0].text);
         else
@@ -767,7 +788,8 @@ static void init_snapshot(const Config *config, Snapshot *snapshot) {
                 checks[CHECK_SERVICE].is_configured = true;
                 checks[CHECK_PROCESS].is_configured = true;
                 checks[CHECK_API].is_configured = service->api.url[0] != '\0';
-                checks[CHECK_LOGS].is_configured = service->logs.n_files > 0;
+                checks[CHECK_LOGS].is_configured =
+                        service->logs.n_files > 0 || service->logs.is_journal;
                 checks[CHECK_HEARTBEAT].is_configured = service->heartbeat.file[0] != '\0';
                 checks[CHECK_MEMORY].is_configured = true;
                 checks[CHECK_CPU].is_configured = true;
@@ -948,7 +970,6 @@ on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void 
 static int
 on_interrupt(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         Warden *warden = userdata;
-        char answer[CONTROL_ANSWER_SIZE];
 
         (void) source;
         (void) info;
@@ -957,13 +978,13 @@ on_interrupt(sd_event_source *source, const struct signalfd_siginfo *info, void 
                 return sd_event_exit(warden->loop, 0);
         }
 
+        /* Whoever ends the watch does not say that the bot shall stay down: nothing is judged or noted any more. */
         warden->is_stopping = true;
         for (unsigned i = 0; i < warden->config->n_services; i++)
                 if (warden->config->services[i].n_words > 0 &&
                     warden->snapshot->services[i].pid > 0) {
                         log_notice(_("stopping %s"), warden->config->services[i].name);
-                        (void) command_one(warden, i, COMMAND_STOP, 0,
-                                           answer); /* told as an event */
+                        (void) service_begin_stop(warden->wards[i].service, STOP_WHY_RESTART);
                 }
 
         maybe_exit(warden);
