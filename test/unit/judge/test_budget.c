@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Stories about the ledger and about rows of failures: sliding windows, a cool-down that grows, episodes
- * that are told once.
+ * Stories about the ledger and about rows of failures.
+ *
+ * The windows slide over exact times, so the edges are tried to the microsecond; the cool-down grows
+ * while restarts do not help; an episode is told once, and a check that flaps becomes hard to believe.
  */
 
 #include "judge/budget.h"

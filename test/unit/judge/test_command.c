@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Stories about a person's hand: stopping, pausing, releasing, restarting, and a changed configuration.
+ * Stories about a person's hand.
+ *
+ * Stopping, pausing, releasing, restarting, and a changed configuration. What a person has stopped
+ * stays stopped, through lost orders and restarts of ours; what they spend is counted.
  */
 
 #include <string.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Stories about dying and being started: the restart delay, the start limit, crash loops, clean ends,
- * and deaths that nobody saw.
+ * Stories about dying and being started.
+ *
+ * The restart delay, the start limit, crash loops, clean ends, and deaths that nobody saw. The numbers
+ * are those that the guide promises of the unit: 30 s, three starts in ten minutes.
  */
 
 #include <string.h>

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Stories about a service that runs and does not answer: counting, restarting, cooling down, holding.
+ * Stories about a service that runs and does not answer.
+ *
+ * Counting, restarting, cooling down, holding: what is no failure (silence, grace, an earlier life) is
+ * tried as carefully as what is one, because a false restart costs an open order.
  */
 
 #include <string.h>

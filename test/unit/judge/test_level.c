@@ -2,6 +2,9 @@
 
 /*
  * Stories about one value: (second, value, the level it then stands at).
+ *
+ * The values are the processor's of the guide, in per cent. Each story is a way in which a naive
+ * comparison with a threshold would have rung a bell too early, too late or too often.
  */
 
 #include "base/macro.h"

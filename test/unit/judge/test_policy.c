@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Stories about "no": whose fault it is not, and that each reason is told once. And about the machine,
- * whose levels only alarm.
+ * Stories about "no": whose fault it is not, and that each reason is told once.
+ *
+ * And about the machine, whose levels only alarm. Each excuse is tried in both directions: that it
+ * explains what it can explain, and that it excuses nothing else.
  */
 
 #include <string.h>
