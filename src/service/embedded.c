@@ -13,7 +13,7 @@
  *      restart   a stop, and where that would be done, a start
  *
  * So a start is never issued while a process of the last life exists, and what the last life left
- * behind (forked workers, say) is ended first. Which processes those are, members.c knows; that a
+ * behind (forked workers, say) is ended first. Which processes those are, roster.c knows; that a
  * second copy cannot be started even by a second watchdog, launch.c sees to.
  *
  * Where the process was started by an earlier watchdog, it is taken over by its pid file: same
@@ -42,9 +42,9 @@
 #include "service/fence.h"
 #include "service/launch.h"
 #include "service/machine.h"
-#include "service/members.h"
 #include "service/obituary.h"
 #include "service/pidfile.h"
+#include "service/roster.h"
 
 /* Deaths before everything else in the loop, and the telling of them right behind. */
 #define DEATH_PRIORITY (SD_EVENT_PRIORITY_IMPORTANT - 100)
@@ -316,7 +316,7 @@ static int stop_signal(const Embedded *embedded) {
 }
 
 static unsigned signal_all(Embedded *embedded, int signal_number) {
-        MembersQuery query = {
+        RosterQuery query = {
                 .fence = &embedded->fence,
                 .lock_path = embedded->lock_path,
                 .mark = embedded->mark,
@@ -324,7 +324,7 @@ static unsigned signal_all(Embedded *embedded, int signal_number) {
                 .since_ticks = embedded->start_ticks,
         };
 
-        return members_signal(&query, signal_number);
+        return roster_signal(&query, signal_number);
 }
 
 static void give_up(Embedded *embedded) {
@@ -482,11 +482,11 @@ static int hold_take(Embedded *embedded, pid_t pid, int pidfd) {
 }
 
 static int hold_launched(Embedded *embedded, const Launched *launched) {
-        MembersStat stat;
+        ProcessStat stat;
 
         embedded->started_usec = clock_boottime_usec();
         embedded->report_fd = launched->report_fd;
-        if (members_read_stat(launched->pid, &stat) >= 0)
+        if (roster_read_stat(launched->pid, &stat) >= 0)
                 embedded->start_ticks = stat.start_ticks;
 
         int r = hold_take(embedded, launched->pid, launched->pidfd);
@@ -560,7 +560,7 @@ static void way_is_clear(Embedded *embedded) {
 /* 1 and the main process is held; 0 when there is none (`ret_was_there`: in this boot there was). */
 static int adopt(Embedded *embedded, bool *ret_was_there) {
         PidFile pidfile;
-        MembersStat stat;
+        ProcessStat stat;
 
         *ret_was_there = false;
 
@@ -580,7 +580,7 @@ static int adopt(Embedded *embedded, bool *ret_was_there) {
 
         /* First the hold, then the look: if it is the right one now, it was the right one when we took hold. */
         CLEANUP_FD int pidfd = child_open_pidfd(pidfile.pid);
-        bool is_it = pidfd >= 0 && members_read_stat(pidfile.pid, &stat) >= 0 &&
+        bool is_it = pidfd >= 0 && roster_read_stat(pidfile.pid, &stat) >= 0 &&
                      stat.start_ticks == pidfile.start_ticks;
 
         detach_fence(embedded, /* is_removed= */ false);

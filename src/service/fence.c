@@ -10,7 +10,7 @@
  *
  * Often it cannot be had whole. We may not write there; or the hierarchy is the old one; or our own
  * group has processes, us, and the kernel then forbids it to hand controllers down. Each of that
- * leaves us with less, and none of it keeps the service from running: members.c knows other ways.
+ * leaves us with less, and none of it keeps the service from running: roster.c knows other ways.
  *
  * The name carries a hash of run_dir, for two watchdogs of one user may well have a service of the
  * same name each, and must not end each other's.
@@ -34,6 +34,7 @@
 #include "base/file.h"
 #include "base/macro.h"
 #include "base/text.h"
+#include "sense/cgroup.h"
 
 /* Whole, or the second one of a hybrid layout (systemd, "Known Limitations" of its control group API). */
 static const char *const mounts[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
@@ -277,38 +278,17 @@ bool fence_is_populated(const Fence *fence) {
                strstr(text, "populated 1");
 }
 
-uint64_t fence_parse_oom_kills(const char *text, size_t length) {
-        static const char key[] = "oom_kill ";
-        const char *end = text + length;
-
-        while (text < end) {
-                const char *line_end = memchr(text, '\n', (size_t) (end - text));
-                uint64_t value;
-
-                if (!line_end)
-                        break;
-
-                if ((size_t) (line_end - text) >= sizeof(key) &&
-                    memcmp(text, key, sizeof(key) - 1) == 0) {
-                        text += sizeof(key) - 1;
-                        return text_scan_u64(&text, line_end, &value) && text == line_end ? value
-                                                                                          : 0;
-                }
-
-                text = line_end + 1;
-        }
-
-        return 0;
-}
-
 uint64_t fence_read_oom_kills(const Fence *fence) {
         assert(fence);
 
         char text[1024];
         size_t length;
+        uint64_t value;
 
-        if (fence->events_fd < 0 || file_read_fd(fence->events_fd, text, sizeof(text), &length) < 0)
+        if (fence->events_fd < 0 ||
+            file_read_fd(fence->events_fd, text, sizeof(text), &length) < 0 ||
+            cgroup_parse_keyed(text, length, "oom_kill", &value) < 0)
                 return 0;
 
-        return fence_parse_oom_kills(text, length);
+        return value;
 }

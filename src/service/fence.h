@@ -3,7 +3,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "model/limits.h"
@@ -50,6 +49,3 @@ bool fence_is_populated(const Fence *fence);
 
 /* Kills for lack of memory so far; also makes poll(2) on events_fd wait for the next change. */
 uint64_t fence_read_oom_kills(const Fence *fence);
-
-/* Value of the line "oom_kill N" of memory.events; 0 when there is none. Pure. */
-uint64_t fence_parse_oom_kills(const char *text, size_t length);

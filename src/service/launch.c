@@ -41,7 +41,7 @@
 #include "base/macro.h"
 #include "base/text.h"
 #include "io/child.h"
-#include "service/members.h"
+#include "service/roster.h"
 
 /* Shells and daemons have uses of their own for small numbers; up here nobody comes by accident. Below the usual soft
  * limit of 1024. */
@@ -79,9 +79,9 @@ static int take_lock(const char *path, int *ret_fd) {
 
 static int write_pidfile(const LaunchPlan *plan) {
         PidFile pidfile = { .pid = getpid(), .incarnation = plan->incarnation };
-        MembersStat stat;
+        ProcessStat stat;
 
-        int r = members_read_stat(pidfile.pid, &stat);
+        int r = roster_read_stat(pidfile.pid, &stat);
         if (r < 0)
                 return r;
 

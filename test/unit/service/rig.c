@@ -9,14 +9,9 @@
 
 #include "rig.h"
 
-#include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +20,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "service/members.h"
+#include "service/roster.h"
+#include "unit.h"
 
 #define PATIENCE_USEC (60 * USEC_PER_SEC)
 
@@ -199,9 +195,9 @@ pid_t rig_wait_pid(Rig *rig, const char *path, unsigned n_lines) {
 }
 
 bool rig_is_alive(pid_t pid) {
-        MembersStat stat;
+        ProcessStat stat;
 
-        return members_read_stat(pid, &stat) >= 0 && stat.state != 'Z' && stat.state != 'X';
+        return roster_read_stat(pid, &stat) >= 0 && process_presence(&stat) != PROCESS_ZOMBIE;
 }
 
 void rig_wait_dead(Rig *rig, pid_t pid) {

@@ -6,15 +6,10 @@
  * that it can say that there is none).
  */
 
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +24,9 @@
 #include "base/text.h"
 #include "io/child.h"
 #include "rig.h"
-#include "service/members.h"
 #include "service/pidfile.h"
+#include "service/roster.h"
+#include "unit.h"
 
 /* Waits for its end without a child of its own; the shell's builtin would need one. */
 #define FOR_EVER "exec sleep 1000"
@@ -444,10 +440,10 @@ static void end_stranger(pid_t pid) {
 
 static void write_pidfile(const Rig *rig, pid_t pid, int64_t ticks_off, char first_of_boot_id) {
         PidFile pidfile = { .pid = pid, .incarnation = 5 };
-        MembersStat stat;
+        ProcessStat stat;
         char path[PATH_SIZE];
 
-        assert_int_equal(members_read_stat(pid, &stat), 0);
+        assert_int_equal(roster_read_stat(pid, &stat), 0);
         assert_int_equal(clock_boot_id(pidfile.boot_id), 0);
         if (first_of_boot_id)
                 pidfile.boot_id[0] =

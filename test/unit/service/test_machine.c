@@ -6,12 +6,8 @@
  * exit is checked in each cell as well, with a value that nothing else uses.
  */
 
-#include <cmocka.h>
 #include <errno.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -19,6 +15,7 @@
 #include "base/macro.h"
 #include "service/machine.h"
 #include "service/obituary.h"
+#include "unit.h"
 
 static const char *const state_words[_SERVICE_STATE_MAX] = {
         [SERVICE_STOPPED] = "stopped", [SERVICE_STARTING] = "starting",

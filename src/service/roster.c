@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Members: which processes belong to a service, and a word to each.
+ * Roster: which processes belong to a service, and a word to each.
  *
  * With a fence the kernel answers. Without one there are three signs, each with a hole, and a
  * process that shows any of them belongs:
@@ -20,7 +20,7 @@
  * hold: those in state D are left for the next look, which follows in a moment.
  */
 
-#include "service/members.h"
+#include "service/roster.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -40,50 +40,7 @@
 #include "base/text.h"
 #include "io/child.h"
 
-int members_parse_stat(const char *text, size_t length, MembersStat *ret_stat) {
-        assert(text);
-        assert(ret_stat);
-
-        /* The name is in parentheses and may contain anything, also parentheses: the last one ends it. */
-        const char *end = text + length;
-        const char *cursor = memrchr(text, ')', length);
-        MembersStat stat = { 0 };
-
-        if (!cursor || end - cursor < 4 || cursor[1] != ' ' || cursor[3] != ' ')
-                return -EINVAL;
-
-        stat.state = cursor[2];
-        cursor += 3;
-
-        for (unsigned field = 4; field <= 22; field++) {
-                bool is_negative = false;
-                uint64_t value;
-
-                if (cursor >= end || *cursor++ != ' ')
-                        return -EINVAL;
-                if (cursor < end && *cursor == '-') {
-                        is_negative = true;
-                        cursor++;
-                }
-                if (!text_scan_u64(&cursor, end, &value))
-                        return -EINVAL;
-
-                if ((field == 4 || field == 6) && (is_negative || value > INT_MAX))
-                        return -EINVAL;
-
-                if (field == 4)
-                        stat.parent = (pid_t) value;
-                else if (field == 6)
-                        stat.session = (pid_t) value;
-                else if (field == 22 && !is_negative)
-                        stat.start_ticks = value;
-        }
-
-        *ret_stat = stat;
-        return 0;
-}
-
-int members_read_stat(pid_t pid, MembersStat *ret_stat) {
+int roster_read_stat(pid_t pid, ProcessStat *ret_stat) {
         char path[64];
         char text[2048];
         size_t length;
@@ -94,7 +51,7 @@ int members_read_stat(pid_t pid, MembersStat *ret_stat) {
         if (r < 0)
                 return r;
 
-        return members_parse_stat(text, length, ret_stat);
+        return process_parse_stat(text, length, ret_stat);
 }
 
 static bool parse_pid(const char *name, pid_t *ret_pid) {
@@ -178,15 +135,15 @@ static bool is_locked(const char *lock_path, char ret_name[static PATH_SIZE]) {
 }
 
 typedef struct Search {
-        const MembersQuery *query;
+        const RosterQuery *query;
         const char *locked; /* name of the lock file, NULL when nobody holds it */
         bool is_seen_locking;
         int signal_number;
         unsigned n_found;
 } Search;
 
-static bool is_member(Search *search, pid_t pid, const MembersStat *stat) {
-        const MembersQuery *query = search->query;
+static bool is_member(Search *search, pid_t pid, const ProcessStat *stat) {
+        const RosterQuery *query = search->query;
 
         if (search->locked && holds_file(pid, search->locked)) {
                 search->is_seen_locking = true;
@@ -202,17 +159,17 @@ static bool is_member(Search *search, pid_t pid, const MembersStat *stat) {
 }
 
 static void meet(Search *search, pid_t pid, bool is_fenced) {
-        MembersStat stat;
+        ProcessStat stat;
 
         if (pid == getpid())
                 return;
 
         CLEANUP_FD int pidfd = child_open_pidfd(pid);
-        if (pidfd < 0 || members_read_stat(pid, &stat) < 0)
+        if (pidfd < 0 || roster_read_stat(pid, &stat) < 0)
                 return;
 
         /* A zombie holds nothing and does nothing; it only waits for its parent. */
-        if (stat.state == 'Z' || stat.state == 'X')
+        if (process_presence(&stat) == PROCESS_ZOMBIE || process_presence(&stat) == PROCESS_GONE)
                 return;
         if (!is_fenced &&
             (stat.start_ticks < search->query->since_ticks || !is_member(search, pid, &stat)))
@@ -260,7 +217,7 @@ static void meet_all(Search *search) {
         }
 }
 
-unsigned members_signal(const MembersQuery *query, int signal_number) {
+unsigned roster_signal(const RosterQuery *query, int signal_number) {
         assert(query);
         assert(query->fence);
 
