@@ -96,7 +96,7 @@ explain(const CliApp *app, const Where *where, const Question *question, bool ha
 
         CliExit code = link_open(where, &bus, &fault);
         if (code == CLI_WELL)
-                code = link_get_status(bus, &status, &fault);
+                code = link_get_status(bus, &status, /* ret_text= */ NULL, &fault);
 
         if (happened_gather(app, where, bus,
                             &(HappenedQuery){ .service = "", .most = HAPPENED_MOST },

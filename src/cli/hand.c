@@ -110,7 +110,7 @@ static CliExit ask(const Where *where, Request *request, bool has_json) {
         if (request->service[0] == '\0' && !request->is_for_all && !request->is_for_daemon) {
                 CLEANUP_JSON json_t *status = NULL;
 
-                code = link_get_status(bus, &status, &fault);
+                code = link_get_status(bus, &status, /* ret_text= */ NULL, &fault);
                 if (code != CLI_WELL)
                         return link_complain(where, code, &fault);
                 code = choose(request, status, name);

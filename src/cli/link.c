@@ -122,20 +122,25 @@ CliExit link_call_text(sd_bus *bus,
         return CLI_WELL;
 }
 
-CliExit link_get_status(sd_bus *bus, json_t **ret_status, LinkFault *reterr_fault) {
+CliExit
+link_get_status(sd_bus *bus, json_t **ret_status, char **ret_text, LinkFault *reterr_fault) {
         CLEANUP_FREE char *text = NULL;
 
         CliExit code = link_call_text(bus, &text, reterr_fault, "GetStatus", NULL);
         if (code != CLI_WELL)
                 return code;
 
-        *ret_status = field_parse_object(text, strlen(text));
-        if (*ret_status)
-                return CLI_WELL;
+        json_t *status = field_parse_object(text, strlen(text));
+        if (!status) {
+                (void) text_copy(reterr_fault->text, LINK_TEXT_SIZE,
+                                 _("the daemon's answer is not understood"));
+                return CLI_UNREACHABLE;
+        }
 
-        (void) text_copy(reterr_fault->text, LINK_TEXT_SIZE,
-                         _("the daemon's answer is not understood"));
-        return CLI_UNREACHABLE;
+        *ret_status = status;
+        if (ret_text)
+                *ret_text = TAKE_PTR(text);
+        return CLI_WELL;
 }
 
 /* Lines asked for at once: with the longest events well below the size of a message that sd-bus takes (128 MB), and

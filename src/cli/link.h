@@ -36,8 +36,9 @@ CliExit link_call_text(sd_bus *bus,
                        const char *types,
                        ...);
 
-/* The same for GetStatus(), parsed. CLI_UNREACHABLE also when the answer is not JSON. */
-CliExit link_get_status(sd_bus *bus, json_t **ret_status, LinkFault *reterr_fault);
+/* The same for GetStatus(), parsed; with `ret_text` (may be NULL) also as it came. CLI_UNREACHABLE also when the answer is
+ * not JSON. */
+CliExit link_get_status(sd_bus *bus, json_t **ret_status, char **ret_text, LinkFault *reterr_fault);
 
 /* Calls `function` for each event above `since_seq` that the warden still remembers, oldest first. Lines that are not
  * understood are passed over. A negative answer of the function ends the listing and is no fault. */

@@ -222,39 +222,58 @@ static unsigned width_of_word(const char *text) {
         return width;
 }
 
+static void begin_line(Screen *screen, unsigned indent) {
+        screen_line_feed(screen);
+        put_blanks(screen, indent);
+}
+
+/* Puts one word and returns what is behind it. A word longer than a whole line is broken where the line ends. */
+static const char *put_word(Screen *screen, const char *word, unsigned indent) {
+        const char *next = word;
+        Glyph glyph;
+
+        while (glyph_next(&next, &glyph) && !glyph.is_blank) {
+                if (screen->column + glyph.width > screen->width)
+                        begin_line(screen, indent);
+                put_glyph(screen, &glyph);
+                word = next;
+        }
+
+        return word;
+}
+
 void screen_put_wrapped(Screen *screen, Paint paint, const char *text, unsigned indent) {
-        bool is_line_begin = true;
-        bool is_word_begin = true;
+        bool has_blank = false;
         Glyph glyph;
 
         /* What is to be indented beyond reason is not indented at all. */
         if (indent + 20 > screen->width)
                 indent = 0;
 
-        paint_begin(screen, paint);
-        for (const char *p = text, *here = p; glyph_next(&p, &glyph); here = p) {
-                /* A word goes to the next line whole if it fits there, else it is broken where the line ends. */
-                unsigned need =
-                        is_word_begin && !glyph.is_blank ? width_of_word(here) : glyph.width;
-                if (need > screen->width - indent)
-                        need = glyph.width;
+        bool is_line_begin = screen->column <= indent;
 
-                if (screen->column + need > screen->width && !is_line_begin) {
-                        screen_line_feed(screen);
-                        put_blanks(screen, indent);
-                        is_line_begin = true;
+        paint_begin(screen, paint);
+        for (const char *p = text, *next = p; glyph_next(&next, &glyph); next = p) {
+                if (glyph.is_blank) {
+                        has_blank = true;
+                        p = next;
+                        continue;
                 }
 
-                is_word_begin = glyph.is_blank;
-                if (glyph.is_blank && is_line_begin && screen->column == indent && here != text)
-                        continue;
-                /* A blank that would end the line is not written. */
-                if (glyph.is_blank && screen->column + 1 + width_of_word(p) > screen->width &&
-                    width_of_word(p) <= screen->width - indent)
-                        continue;
+                unsigned room = screen->width - indent;
+                unsigned need = width_of_word(p);
 
-                put_glyph(screen, &glyph);
-                is_line_begin = false;
+                has_blank = has_blank && !is_line_begin;
+                if (!is_line_begin && need <= room &&
+                    screen->column + has_blank + need > screen->width) {
+                        begin_line(screen, indent);
+                        has_blank = false;
+                }
+                if (has_blank)
+                        put_blanks(screen, 1);
+
+                p = put_word(screen, p, indent);
+                is_line_begin = has_blank = false;
         }
         paint_end(screen, paint);
 }

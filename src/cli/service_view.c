@@ -13,6 +13,7 @@
 #include "cli/service_view.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/i18n.h"
@@ -45,10 +46,10 @@ static Standing standing_of(const ServiceView *view) {
                 return STANDING_HELD;
         if (view->is_operator_stopped)
                 return STANDING_STOPPED;
-        if (view->level == LEVEL_CRITICAL)
-                return STANDING_CRITICAL;
         if (view->state == SERVICE_FAILED)
                 return STANDING_FAILED;
+        if (view->level == LEVEL_CRITICAL)
+                return STANDING_CRITICAL;
         if (view->level == LEVEL_WARNING)
                 return STANDING_WARNING;
         if (view->paused_until_usec > 0)
@@ -97,33 +98,72 @@ Paint standing_paint(Standing standing) {
         return PAINT_RED;
 }
 
-/* The service's own reason, else that of its worst check. */
-static void put_reason(const ServiceView *view, Buf *buf) {
-        const char *reason = field_text(view->json, "reason");
-        const char *check_name = "";
+const char *percent_render(char buffer[static CHECK_VALUE_SIZE], int64_t milli) {
+        if (milli == FIELD_ABSENT || milli < 0)
+                (void) text_copy(buffer, CHECK_VALUE_SIZE, "?"); /* fits */
+        else if (milli >= 10000)
+                (void) snprintf(buffer, CHECK_VALUE_SIZE, "%lld %%",
+                                (long long) ((milli + 500) / 1000));
+        else
+                (void) snprintf(buffer, CHECK_VALUE_SIZE, "%lld.%lld %%",
+                                (long long) (milli / 1000), (long long) (milli % 1000 / 100));
+
+        return buffer;
+}
+
+const char *check_value_render(char buffer[static CHECK_VALUE_SIZE], const json_t *check) {
+        int64_t milli = field_milli(check, "value");
+        const char *unit = field_text(check, "unit");
+        char text[DURATION_TEXT_SIZE];
+
+        if (milli == FIELD_ABSENT)
+                (void) text_copy(buffer, CHECK_VALUE_SIZE, ""); /* fits */
+        else if (strcmp(unit, "s") == 0 && milli >= 0)
+                (void) text_copy(
+                        buffer, CHECK_VALUE_SIZE,
+                        text_render_duration(text, (usec_t) milli * USEC_PER_MSEC)); /* fits */
+        else if (strcmp(unit, "ratio") == 0)
+                (void) percent_render(buffer, milli * 100);
+        else
+                (void) snprintf(buffer, CHECK_VALUE_SIZE, "%lld%s%.8s", (long long) (milli / 1000),
+                                unit[0] != '\0' ? " " : "", unit);
+
+        return buffer;
+}
+
+/* The check that is worst, of several the first; NULL when all are well. */
+static const json_t *worst_check(const json_t *service) {
+        const json_t *found = NULL;
         Level worst = LEVEL_NORMAL;
         size_t index;
         json_t *check;
 
-        if (reason[0] == '\0')
-                json_array_foreach(field_array(view->json, "checks"), index, check) {
-                        Level level = field_level(check, "level");
+        json_array_foreach(field_array(service, "checks"), index, check) {
+                Level level = field_level(check, "level");
 
-                        if (field_text(check, "reason")[0] != '\0' && level != worst &&
-                            level_worse(worst, level) == level) {
-                                worst = level;
-                                reason = field_text(check, "reason");
-                                check_name = field_text(check, "name");
-                        }
+                if (level != worst && level_worse(worst, level) == level) {
+                        worst = level;
+                        found = check;
                 }
+        }
 
-        if (reason[0] == '\0')
-                return;
+        return found;
+}
 
-        buf_put(buf, " — ");
-        if (check_name[0] != '\0')
-                buf_printf(buf, "%s: ", check_name);
-        buf_put(buf, reason);
+/* The service's own reason, else what its worst check says. */
+static void put_reason(const ServiceView *view, Buf *buf) {
+        const char *reason = field_text(view->json, "reason");
+        const json_t *check = worst_check(view->json);
+        char value[CHECK_VALUE_SIZE];
+
+        if (reason[0] != '\0')
+                buf_printf(buf, " — %s", reason);
+        else if (check && field_text(check, "reason")[0] != '\0')
+                buf_printf(buf, " — %s: %s", field_text(check, "name"),
+                           field_text(check, "reason"));
+        else if (check)
+                buf_printf(buf, " — %s %s", field_text(check, "name"),
+                           check_value_render(value, check));
 }
 
 static RefusalCode refusal_of(const json_t *service) {
@@ -215,8 +255,13 @@ void service_view_put_headline(const ServiceView *view, usec_t now_usec, Buf *bu
                 put_prospect(view, buf);
                 break;
         case STANDING_HELD:
-                buf_put(buf, service_state_to_words(SERVICE_HELD));
-                put_reason(view, buf);
+                /* The reason may have said so already. */
+                if (strstr(field_text(view->json, "reason"), service_state_to_words(SERVICE_HELD)))
+                        buf_put(buf, field_text(view->json, "reason"));
+                else {
+                        buf_put(buf, service_state_to_words(SERVICE_HELD));
+                        put_reason(view, buf);
+                }
                 if (field_integer(view->json, "next_act_s") >= 0)
                         put_prospect(view, buf);
                 break;

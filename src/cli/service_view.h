@@ -17,8 +17,8 @@ typedef enum Standing {
         STANDING_PAUSED,
         STANDING_UNKNOWN,
         STANDING_WARNING,
-        STANDING_FAILED,
         STANDING_CRITICAL,
+        STANDING_FAILED,
         STANDING_HELD,
         _STANDING_MAX,
 } Standing;
@@ -39,6 +39,13 @@ void service_view_init(ServiceView *view, const json_t *service);
 /* A finding, or only something to know? */
 bool standing_is_finding(Standing standing);
 Paint standing_paint(Standing standing);
+
+/* A check's value for a person: "12 ms", "72 %", "12", or "" when it has none. Returns `buffer`. */
+#define CHECK_VALUE_SIZE 48
+const char *check_value_render(char buffer[static CHECK_VALUE_SIZE], const json_t *check);
+
+/* "41 %", "3.4 %" from thousandths of a per cent, "?" for FIELD_ABSENT. Returns `buffer`. */
+const char *percent_render(char buffer[static CHECK_VALUE_SIZE], int64_t milli);
 
 /* One sentence without the name: "critical — the API has not answered for 42 s; restart in 18 s". */
 void service_view_put_headline(const ServiceView *view, usec_t now_usec, Buf *buf);

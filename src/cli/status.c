@@ -102,15 +102,30 @@ static void show(const CliApp *app,
                                               .hint = where->hint });
 }
 
+/* The document with one service in it. */
+static void print_one(json_t *status, const char *service) {
+        json_t *services = json_object_get(status, "services");
+
+        for (size_t i = json_array_size(services); i > 0; i--)
+                if (strcmp(field_text(json_array_get(services, i - 1), "name"), service) != 0)
+                        (void) json_array_remove(services, i - 1); /* the index is right */
+
+        (void) json_dumpf(status, stdout,
+                          JSON_COMPACT | JSON_REAL_PRECISION(
+                                                 6)); /* a reader that is gone ends us by itself */
+        (void) printf("\n");                          /* as above */
+}
+
 static CliExit
 look_once(const CliApp *app, const Where *where, const CliOptions *options, const char *service) {
         CLEANUP_LINK sd_bus *bus = NULL;
         CLEANUP_JSON json_t *status = NULL;
+        CLEANUP_FREE char *text = NULL;
         LinkFault fault;
 
         CliExit code = link_open(where, &bus, &fault);
         if (code == CLI_WELL)
-                code = link_get_status(bus, &status, &fault);
+                code = link_get_status(bus, &status, &text, &fault);
         if (code != CLI_WELL) {
                 (void) link_complain(where, code, &fault); /* returns what it was given */
                 if (code == CLI_UNREACHABLE && !options->has_json)
@@ -126,9 +141,10 @@ look_once(const CliApp *app, const Where *where, const CliOptions *options, cons
                              stdout); /* a terminal that is gone ends us by itself */
 
         if (options->has_json) {
-                (void) json_dumpf(status, stdout,
-                                  JSON_ENSURE_ASCII | JSON_REAL_PRECISION(10)); /* as above */
-                (void) fputc('\n', stdout);                                     /* as above */
+                if (service[0] != '\0')
+                        print_one(status, service);
+                else
+                        (void) printf("%s\n", text); /* as above */
         } else
                 show(app, where, bus, status, service);
 

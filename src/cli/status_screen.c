@@ -31,6 +31,7 @@ enum {
         BLOCKS_MAX = 4,  /* up to here every service gets its block */
         HINTS_MAX = 6,   /* more commands than this are a manual */
         BAR_CELLS = 8,
+        HINT_WIDTH_MAX = 44, /* leaves room for what it does on a usual terminal */
         TEXT_SIZE = 1024,
 };
 
@@ -149,6 +150,39 @@ static void put_well(Scene *scene) {
         put_verdict_line(scene, PAINT_GREEN, text);
 }
 
+static void put_high(Buf *buf, const char *label, const char *path, int64_t milli, Level level) {
+        char percent[CHECK_VALUE_SIZE];
+
+        if (level == LEVEL_WARNING || level == LEVEL_CRITICAL)
+                buf_printf(buf, "%s%s%s%s %s", buf->length > 0 ? ", " : "", label,
+                           path[0] != '\0' ? " " : "", path, percent_render(percent, milli));
+}
+
+static void put_host_verdict(Scene *scene, Level level) {
+        char text[TEXT_SIZE];
+        char what[TEXT_SIZE];
+        Buf buf = BUF_OVER(what);
+        size_t index;
+        json_t *disk;
+
+        what[0] = '\0';
+        put_high(&buf, _("cpu"), "", field_milli(scene->host, "cpu_percent"),
+                 field_level(scene->host, "cpu_level"));
+        put_high(&buf, _("memory"), "", field_milli(scene->host, "memory_percent"),
+                 field_level(scene->host, "memory_level"));
+        json_array_foreach(field_array(scene->host, "disk"), index, disk) {
+                put_high(&buf, _("disk"), field_text(disk, "path"), field_milli(disk, "percent"),
+                         field_level(disk, "level"));
+        }
+
+        buf = BUF_OVER(text);
+        text[0] = '\0';
+        buf_printf(&buf, _("The machine: %s"), level_to_words(level));
+        if (what[0] != '\0')
+                buf_printf(&buf, " — %s", what);
+        put_verdict_line(scene, paint_of(level), text);
+}
+
 static void put_verdict(Scene *scene) {
         char text[TEXT_SIZE];
         Buf buf = BUF_OVER(text);
@@ -168,13 +202,8 @@ static void put_verdict(Scene *scene) {
                                    n_troubled - 1);
                 put_verdict_line(scene, standing_paint(worst->standing), text);
         }
-        if (is_host) {
-                buf_init(&buf, text, sizeof(text));
-                buf_printf(&buf, _("The machine: %s"), level_to_words(host));
-                if (field_text(scene->host, "reason")[0] != '\0')
-                        buf_printf(&buf, " — %s", field_text(scene->host, "reason"));
-                put_verdict_line(scene, paint_of(host), text);
-        }
+        if (is_host)
+                put_host_verdict(scene, host);
         if (field_text(scene->watchdog, "reason")[0] != '\0')
                 put_verdict_line(scene, PAINT_YELLOW, field_text(scene->watchdog, "reason"));
         else if (is_clerk_gone(scene->look->status))
@@ -200,22 +229,10 @@ static void put_verdict(Scene *scene) {
         put_verdict_line(scene, standing_paint(worst->standing), text);
 }
 
-static const char *render_percent(char *buffer, size_t size, int64_t milli) {
-        if (milli == FIELD_ABSENT)
-                (void) text_copy(buffer, size, "?"); /* fits */
-        else if (milli >= 10000)
-                (void) snprintf(buffer, size, "%lld %%", (long long) ((milli + 500) / 1000));
-        else
-                (void) snprintf(buffer, size, "%lld.%lld %%", (long long) (milli / 1000),
-                                (long long) (milli % 1000 / 100));
-
-        return buffer;
-}
-
 /* One of the machine's gauges; goes to the next line when it does not fit this one. */
 static void put_gauge(Scene *scene, const char *label, int64_t milli, Level level) {
         Screen *screen = scene->screen;
-        char percent[32];
+        char percent[CHECK_VALUE_SIZE];
         Paint paint = level == LEVEL_UNKNOWN ? PAINT_PLAIN : paint_of(level);
         unsigned width = screen_width_of(label) + 1 + 6 + 1 + BAR_CELLS;
 
@@ -229,7 +246,7 @@ static void put_gauge(Scene *scene, const char *label, int64_t milli, Level leve
 
         screen_put(screen, PAINT_PLAIN, label);
         screen_put_field(screen, level == LEVEL_NORMAL ? PAINT_PLAIN : paint,
-                         render_percent(percent, sizeof(percent), milli), 7,
+                         percent_render(percent, milli), 7,
                          /* to_right= */ true);
         screen_put(screen, PAINT_PLAIN, " ");
         screen_put_bar(screen, paint, milli == FIELD_ABSENT ? 0 : (int) MIN(milli / 100, 1000),
@@ -338,26 +355,6 @@ static void put_budget(Buf *buf, const json_t *service) {
         }
 }
 
-static const char *render_value(char *buffer, size_t size, const json_t *check) {
-        int64_t milli = field_milli(check, "value");
-        const char *unit = field_text(check, "unit");
-        char text[DURATION_TEXT_SIZE];
-
-        if (milli == FIELD_ABSENT)
-                (void) text_copy(buffer, size, ""); /* fits */
-        else if (strcmp(unit, "s") == 0 && milli >= 0)
-                (void) text_copy(
-                        buffer, size,
-                        text_render_duration(text, (usec_t) milli * USEC_PER_MSEC)); /* fits */
-        else if (strcmp(unit, "ratio") == 0)
-                (void) render_percent(buffer, size, milli * 100);
-        else
-                (void) snprintf(buffer, size, "%lld%s%.8s", (long long) (milli / 1000),
-                                unit[0] != '\0' ? " " : "", unit);
-
-        return buffer;
-}
-
 static const char *render_age(char *buffer, size_t size, const json_t *check) {
         int64_t age_s = field_integer(check, "age_s");
         char text[DURATION_TEXT_SIZE];
@@ -382,20 +379,19 @@ typedef struct Columns {
 } Columns;
 
 static void measure(Columns *columns, const json_t *check) {
-        char text[64];
+        char text[CHECK_VALUE_SIZE];
 
         columns->name = MIN(MAX(columns->name, screen_width_of(field_text(check, "name"))), 24U);
         columns->level =
                 MAX(columns->level, screen_width_of(level_to_words(field_level(check, "level"))));
-        columns->value =
-                MAX(columns->value, screen_width_of(render_value(text, sizeof(text), check)));
+        columns->value = MAX(columns->value, screen_width_of(check_value_render(text, check)));
         columns->age = MAX(columns->age, screen_width_of(render_age(text, sizeof(text), check)));
 }
 
 static void put_check(Scene *scene, const Columns *columns, const json_t *check) {
         Screen *screen = scene->screen;
         Level level = field_level(check, "level");
-        char text[64];
+        char text[CHECK_VALUE_SIZE];
 
         screen_move_to(screen, 4);
         screen_put_field(screen, PAINT_PLAIN, field_text(check, "name"), columns->name,
@@ -404,8 +400,8 @@ static void put_check(Scene *scene, const Columns *columns, const json_t *check)
         screen_put_field(screen, paint_of(level), level_to_words(level), columns->level,
                          /* to_right= */ false);
         screen_put(screen, PAINT_PLAIN, "  ");
-        screen_put_field(screen, PAINT_PLAIN, render_value(text, sizeof(text), check),
-                         columns->value, /* to_right= */ true);
+        screen_put_field(screen, PAINT_PLAIN, check_value_render(text, check), columns->value,
+                         /* to_right= */ true);
         screen_put(screen, PAINT_PLAIN, "  ");
         screen_put_field(screen, PAINT_DIM, render_age(text, sizeof(text), check), columns->age,
                          /* to_right= */ true);
@@ -453,7 +449,8 @@ static void put_block(Scene *scene, const ServiceView *view) {
         screen_put_wrapped(scene->screen, PAINT_PLAIN, text, 4);
         screen_line_feed(scene->screen);
 
-        if (view->standing != STANDING_WELL) {
+        /* Of a single service the verdict has said it. */
+        if (view->standing != STANDING_WELL && scene->n_views > 1) {
                 buf_init(&buf, text, sizeof(text));
                 service_view_put_headline(view, scene->now_usec, &buf);
                 put_indented(scene, standing_paint(view->standing), &buf);
@@ -603,8 +600,12 @@ static void put_hints(Scene *scene) {
         if (hints.count == 0)
                 return;
 
-        for (unsigned i = 0; i < hints.count; i++)
-                width = MIN(MAX(width, screen_width_of(hints.items[i].command)), 44U);
+        for (unsigned i = 0; i < hints.count; i++) {
+                unsigned wanted = screen_width_of(hints.items[i].command);
+
+                if (wanted <= HINT_WIDTH_MAX)
+                        width = MAX(width, wanted);
+        }
 
         screen_line_feed(screen);
         screen_put(screen, PAINT_BOLD, _("What to type next"));
@@ -612,10 +613,15 @@ static void put_hints(Scene *scene) {
         for (unsigned i = 0; i < hints.count; i++) {
                 screen_move_to(screen, 2);
                 screen_put(screen, PAINT_BOLD, hints.items[i].command);
-                screen_move_to(screen, width + 4);
-                if (screen->column > width + 4)
-                        screen_put(screen, PAINT_PLAIN, "  ");
-                screen_put_wrapped(screen, PAINT_PLAIN, hints.items[i].why, width + 4);
+                if (screen->column > width + 2) {
+                        /* Too long for the table: what it does goes below. */
+                        screen_line_feed(screen);
+                        screen_move_to(screen, 6);
+                        screen_put_wrapped(screen, PAINT_PLAIN, hints.items[i].why, 6);
+                } else {
+                        screen_move_to(screen, width + 4);
+                        screen_put_wrapped(screen, PAINT_PLAIN, hints.items[i].why, width + 4);
+                }
                 screen_line_feed(screen);
         }
 }

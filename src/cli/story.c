@@ -101,7 +101,9 @@ static void put_fact(Buf *buf, const char *key, const json_t *value) {
                 if (json_string_length(value) == 0)
                         return;
                 put_separator(buf);
-                buf_printf(buf, "%s %s", key, json_string_value(value));
+                if (strcmp(key, "code") != 0)
+                        buf_printf(buf, "%s ", key);
+                buf_put(buf, json_string_value(value));
         } else if (json_is_integer(value) && is_duration(key) && json_integer_value(value) >= 0) {
                 usec_t usec = (usec_t) MIN(json_integer_value(value),
                                            (json_int_t) (USEC_INFINITY / USEC_PER_SEC / 2)) *
