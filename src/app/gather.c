@@ -262,7 +262,7 @@ static void look_at_service(ServiceFacts *facts, usec_t now_usec) {
                     is_up     ? OUTCOME_OK
                     : is_dead ? OUTCOME_FAIL
                               : OUTCOME_UNKNOWN,
-                    is_up ? CAUSE_NONE : CAUSE_NOT_RUNNING, 0, now_usec);
+                    is_dead ? CAUSE_NOT_RUNNING : CAUSE_NONE, 0, now_usec);
 }
 
 /* Holds on to the main processes that are new. */

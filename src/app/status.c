@@ -139,6 +139,9 @@ static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
                                                           reading->detail));
                 }
 
+        if (buf->length == 0 && facts->pid > 0 && judgement->is_down_told)
+                buf_put(buf, _("started, and not yet seen well for long enough"));
+
         if (judgement->is_held)
                 buf_printf(buf, _("%sheld; the next attempt by itself in %s"),
                            buf->length > 0 ? "; " : "",
