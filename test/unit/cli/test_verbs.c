@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The verbs, from the words on the command line to the exit code: what arrives at the warden, what a
- * person reads, and what a script can rely on when something is not as it should be.
+ * The verbs, from the words on the command line to the exit code.
+ *
+ * What arrives at the warden, what a person reads, and what a script can rely on when something is
+ * not as it should be: no daemon, a daemon that refuses, one that dies while we wait.
  */
 
 #include <poll.h>

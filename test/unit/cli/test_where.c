@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Which daemon is meant, and whose folders are used.
+ *
+ * The folder of `run` may lie in /tmp, where anybody may have been first: a folder of somebody else
+ * or a link must not be used. Names become parts of paths, so they are looked at.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "cli/where.h"
+#include "unit.h"
+
+static char folder[64];
+static Capture capture;
+static const CliApp app = { .version = "1" };
+
+static int setup(void **state) {
+        (void) state;
+        (void) snprintf(folder, sizeof(folder), "/tmp/albraguard-where-XXXXXX");
+        assert_non_null(mkdtemp(folder));
+        (void) setenv("XDG_RUNTIME_DIR", folder, 1);
+        (void) setenv("XDG_STATE_HOME", folder, 1);
+        return 0;
+}
+
+static void in_folder(char path[static PATH_SIZE], const char *name) {
+        (void) snprintf(path, PATH_SIZE, "%s/%s", folder, name);
+}
+
+static void remove_in_folder(const char *name) {
+        char path[PATH_SIZE];
+
+        in_folder(path, name);
+        if (unlink(path) < 0)
+                (void) rmdir(path); /* what is not there need not go */
+}
+
+static int teardown(void **state) {
+        static const char *const names[] = {
+                "albraguard/a/warden.sock",
+                "albraguard/b/warden.sock",
+                "albraguard/a",
+                "albraguard/b",
+                "albraguard",
+                "other",
+                "",
+        };
+
+        (void) state;
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                remove_in_folder(names[i]);
+        return 0;
+}
+
+static void test_folders(void **state) {
+        Folders folders;
+        char expected[PATH_SIZE];
+
+        (void) state;
+        assert_int_equal(run_folders("bot", &folders), 0);
+        in_folder(expected, "albraguard/bot");
+        assert_string_equal(folders.run_dir, expected);
+        assert_string_equal(folders.state_dir, expected);
+
+        (void) unsetenv("XDG_RUNTIME_DIR");
+        (void) unsetenv("XDG_STATE_HOME");
+        (void) setenv("HOME", "/home/user", 1);
+        assert_int_equal(run_folders("bot", &folders), 0);
+        (void) snprintf(expected, sizeof(expected), "/tmp/albraguard-%u/bot", (unsigned) getuid());
+        assert_string_equal(folders.run_dir, expected);
+        assert_string_equal(folders.state_dir, "/home/user/.local/state/albraguard/bot");
+        (void) unsetenv("HOME");
+        assert_int_equal(run_folders("bot", &folders), 0);
+        (void) snprintf(expected, sizeof(expected), "/tmp/albraguard-%u/bot/state",
+                        (unsigned) getuid());
+        assert_string_equal(folders.state_dir, expected);
+}
+
+static void test_names(void **state) {
+        Folders folders;
+        char name[NAME_SIZE];
+
+        (void) state;
+        assert_int_equal(run_folders("", &folders), -EINVAL);
+        assert_int_equal(run_folders("..", &folders), -EINVAL);
+        assert_int_equal(run_folders("a/b", &folders), -EINVAL);
+        assert_int_equal(run_folders("-n", &folders), -EINVAL);
+        assert_int_equal(run_folders("a b", &folders), -EINVAL);
+        assert_string_equal(run_name_of(name, "/usr/bin/python3.11"), "python3.11");
+        assert_string_equal(run_name_of(name, "./..hidden bot"), "hiddenbot");
+        assert_string_equal(run_name_of(name, "/"), "command");
+        assert_string_equal(run_name_of(name, "봇"), "command");
+}
+
+static void test_only_our_own_folder_is_used(void **state) {
+        Folders folders;
+        char path[PATH_SIZE];
+        char other[PATH_SIZE];
+        struct stat about;
+
+        (void) state;
+        assert_int_equal(run_folders("a", &folders), 0);
+        assert_int_equal(run_folders_make(&folders), 0);
+        assert_int_equal(run_folders_make(&folders), 0);
+        assert_int_equal(stat(folders.run_dir, &about), 0);
+        assert_int_equal(about.st_mode & 0777, 0700);
+
+        /* Open to others: they could have put a socket there. */
+        assert_int_equal(chmod(folders.run_dir, 0777), 0);
+        assert_int_equal(run_folders_make(&folders), -EPERM);
+        assert_int_equal(chmod(folders.run_dir, 0700), 0);
+
+        in_folder(path, "albraguard/b");
+        in_folder(other, "other");
+        assert_int_equal(mkdir(other, 0700), 0);
+        assert_int_equal(symlink(other, path), 0);
+        assert_int_equal(run_folders("b", &folders), 0);
+        assert_int_equal(run_folders_make(&folders), -EPERM);
+}
+
+/* A socket nobody listens at is enough to be found. */
+static void make_instance(const char *name) {
+        char path[PATH_SIZE];
+        Folders folders;
+
+        assert_int_equal(run_folders(name, &folders), 0);
+        assert_int_equal(run_folders_make(&folders), 0);
+        (void) snprintf(path, sizeof(path), "%.900s/warden.sock", folders.run_dir);
+        FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        (void) fclose(file);
+}
+
+static void test_instances(void **state) {
+        (void) state;
+        if (access(WHERE_DEFAULT_CONFIG, F_OK) == 0)
+                skip(); /* an installed daemon comes first, as it should */
+
+        assert_int_equal(CAPTURE(&capture, &app, "status"), CLI_UNREACHABLE);
+        assert_non_null(strstr(capture.err, "nothing is guarded here"));
+
+        make_instance("a");
+        assert_int_equal(CAPTURE(&capture, &app, "status"), CLI_UNREACHABLE);
+        assert_non_null(strstr(capture.err, "/albraguard/a/warden.sock"));
+
+        make_instance("b");
+        assert_int_equal(CAPTURE(&capture, &app, "status"), CLI_USAGE);
+        assert_non_null(strstr(capture.err, "  --name a\n  --name b\n"));
+        assert_int_equal(CAPTURE(&capture, &app, "status", "--name", "b"), CLI_UNREACHABLE);
+        assert_non_null(strstr(capture.err, "/albraguard/b/warden.sock"));
+        assert_int_equal(CAPTURE(&capture, &app, "status", "--name", "../b"), CLI_USAGE);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_folders, setup, teardown),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test_setup_teardown(test_only_our_own_folder_is_used, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_instances, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
