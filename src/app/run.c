@@ -41,7 +41,7 @@ static void put_config(Buf *buf,
         put_entry(buf, "root", root);
         put_entry(buf, "state_dir", folders->state_dir);
         put_entry(buf, "run_dir", folders->run_dir);
-        buf_put(buf, "serve: { listen: \"\" }\nservices:\n");
+        buf_put(buf, "serve: { listen: off }\nservices:\n");
         put_entry(buf, "  - name", name);
         buf_put(buf, "    command: [ ");
         for (size_t i = 0; command[i]; i++) {
