@@ -882,7 +882,8 @@ static void embedded_facts(const Service *service, ServiceFacts *ret_facts) {
         ret_facts->exit_cause = embedded->machine.exit_cause;
         ret_facts->exit_value = embedded->machine.exit_value;
         ret_facts->state_since_usec = embedded->state_since_usec;
-        ret_facts->started_usec = embedded->started_usec;
+        /* A life begins with its program: before that the process is still a copy of ours, and has no incarnation. */
+        ret_facts->started_usec = embedded->act.phase == PHASE_EXEC ? 0 : embedded->started_usec;
         ret_facts->pid = embedded->pid;
         ret_facts->incarnation = embedded->incarnation;
         ret_facts->is_operator_stopped = embedded->is_operator_stopped;
