@@ -161,6 +161,12 @@ static int milli_times(uint64_t milli, uint64_t factor, uint64_t *ret) {
         return 0;
 }
 
+static bool ends_in_blank(const char *text) {
+        size_t length = strlen(text);
+
+        return length > 0 && text[length - 1] == ' ';
+}
+
 int text_parse_duration(const char *text, usec_t *ret_usec) {
         assert(text);
 
@@ -168,7 +174,11 @@ int text_parse_duration(const char *text, usec_t *ret_usec) {
         const char *end = text + strlen(text);
         usec_t total = 0;
 
+        if (ends_in_blank(text))
+                return -EINVAL;
+
         do {
+                bool is_first = p == text;
                 uint64_t milli;
                 uint64_t part;
 
@@ -179,7 +189,7 @@ int text_parse_duration(const char *text, usec_t *ret_usec) {
                 while (p < end && *p == ' ')
                         p++;
 
-                bool is_bare = p == end && total == 0;
+                bool is_bare = p == end && is_first;
                 const Unit *unit =
                         is_bare ? NULL : unit_at(duration_units, ELEMENTSOF(duration_units), &p);
 
@@ -207,6 +217,9 @@ int text_parse_size(const char *text, uint64_t *ret_bytes) {
         const char *end = text + strlen(text);
         uint64_t milli;
 
+        if (ends_in_blank(text))
+                return -EINVAL;
+
         int r = scan_milli(&p, end, &milli);
         if (r < 0)
                 return r;
@@ -228,6 +241,9 @@ int text_parse_percent(const char *text, uint32_t *ret_permille) {
         const char *end = text + strlen(text);
         uint64_t milli;
 
+        if (ends_in_blank(text))
+                return -EINVAL;
+
         int r = scan_milli(&p, end, &milli);
         if (r < 0)
                 return r;
@@ -240,6 +256,8 @@ int text_parse_percent(const char *text, uint32_t *ret_permille) {
                 return -EINVAL;
         if (milli > 1000 * 1000)
                 return -ERANGE;
+        if (milli % 100 != 0)
+                return -EINVAL; /* finer than is kept: 0.05% would become nothing */
 
         *ret_permille = (uint32_t) (milli / 100);
         return 0;
@@ -282,6 +300,9 @@ const char *text_render_duration(char buffer[static DURATION_TEXT_SIZE], usec_t 
         else if (seconds < 86400)
                 (void) snprintf(buffer, DURATION_TEXT_SIZE, "%u h %u m",
                                 (unsigned) (seconds / 3600), (unsigned) (seconds % 3600 / 60));
+        else if (seconds % 86400 < 3600)
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%llu d",
+                                (unsigned long long) (seconds / 86400));
         else
                 (void) snprintf(buffer, DURATION_TEXT_SIZE, "%llu d %u h",
                                 (unsigned long long) (seconds / 86400),

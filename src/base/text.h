@@ -19,7 +19,7 @@ int text_parse_duration(const char *text, usec_t *ret_usec);
 /* "3G", "100MB", "512KiB", "1024": multiples of 1024, as systemd reads MemoryMax= (systemd.resource-control(5)). */
 int text_parse_size(const char *text, uint64_t *ret_bytes);
 
-/* "70%", "1.5%", or a bare number of per cent; up to one thousand per cent, in permille. */
+/* "70%", "1.5%", or a bare number of per cent with one decimal at most; up to one thousand per cent, in permille. */
 int text_parse_percent(const char *text, uint32_t *ret_permille);
 
 /* Reads an unsigned decimal at *cursor and moves it behind the last digit. For parsers of kernel files: false when

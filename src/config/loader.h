@@ -28,6 +28,9 @@ typedef struct Loader {
 int loader_refuse(Loader *loader, Mark mark, const char *key, const char *format, ...)
         PRINTF_LIKE(4, 5);
 
+/* The same in the words "expected …, got …". */
+int loader_refuse_value(Loader *loader, const char *where, ValueType type, const Node *node);
+
 /* Checks a value and puts it where the key says; `base` is the struct of the key's scope, `where` the key's name in
  * messages. -EINVAL, told, or -ENOMEM. */
 int value_put(Loader *loader, const Key *key, const char *where, const Node *node, void *base);

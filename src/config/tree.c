@@ -125,12 +125,17 @@ static int refuse_syntax(const Reader *reader, const yaml_parser_t *parser) {
                               _("the line begins with a tab; YAML is indented with blanks only"));
 
         /* What libyaml says is English and stays so: it is what a search engine knows. */
-        if (parser->context)
-                (void) snprintf(problem, sizeof(problem), _("this is not YAML: %s, %s"),
-                                parser->context, parser->problem ? parser->problem : "");
+        const char *said = parser->problem ? parser->problem : "";
+        const char *context = parser->context ? parser->context : "";
+        Mark begun = mark_of(parser->context_mark);
+
+        if (*context && begun.line != mark.line)
+                (void) snprintf(problem, sizeof(problem),
+                                _("this is not YAML: %s that begins on line %u, %s"), context,
+                                begun.line, said);
         else
-                (void) snprintf(problem, sizeof(problem), _("this is not YAML: %s"),
-                                parser->problem ? parser->problem : "");
+                (void) snprintf(problem, sizeof(problem), _("this is not YAML: %s%s%s"), context,
+                                *context ? ", " : "", said);
         return refuse(reader, mark, problem);
 }
 

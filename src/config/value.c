@@ -32,23 +32,26 @@ typedef struct Task {
         const Node *node;
 } Task;
 
-static int refuse_value(const Task *task) {
+int loader_refuse_value(Loader *loader, const char *where, ValueType type, const Node *node) {
         Buf got;
         char text[GOT_SIZE];
 
         buf_init(&got, text, sizeof(text));
-        if (task->node->kind == NODE_LIST)
+        if (node->kind == NODE_LIST)
                 buf_put(&got, _("a list"));
-        else if (task->node->kind == NODE_MAP)
+        else if (node->kind == NODE_MAP)
                 buf_put(&got, _("a map"));
-        else if (node_is_nothing(task->node))
+        else if (node_is_nothing(node))
                 buf_put(&got, _("nothing"));
         else
-                buf_printf(&got, "\"%s\"", task->node->text);
+                buf_printf(&got, "\"%s\"", node->text);
 
-        return loader_refuse(task->loader, task->node->mark, task->where,
-                             _("expected %s, got %s%s"), value_type_to_words(task->type), text,
-                             got.is_truncated ? "…" : "");
+        return loader_refuse(loader, node->mark, where, _("expected %s, got %s%s"),
+                             value_type_to_words(type), text, got.is_truncated ? "…" : "");
+}
+
+static int refuse_value(const Task *task) {
+        return loader_refuse_value(task->loader, task->where, task->type, task->node);
 }
 
 static int refuse_choice(const Task *task) {

@@ -80,16 +80,10 @@ static int check_order(const Subject *subject, const Key *low, const Key *high, 
         Buf buf;
 
         /* Zero is "none", which only some keys know. */
-        if (less == 0 && more == 0)
-                return 0;
-        if (less > 0 && (less < more || (may_be_equal && less == more)))
+        if (less == 0 || more == 0 || less < more || (may_be_equal && less == more))
                 return 0;
 
         (void) put_where(where, subject, low->path);
-        if (less == 0 || more == 0)
-                return loader_refuse(subject->loader, mark, where,
-                                     _("warning and critical belong together; give both"));
-
         buf_init(&buf, text, sizeof(text));
         value_put_number(&buf, low->type, less);
         (void) put_where(other, subject, high->path);
@@ -160,9 +154,6 @@ static uint64_t aside(const Loader *loader, const char *path) {
 static void complete(Loader *loader, unsigned number) {
         Subject subject = subject_of_service(loader, number);
         ServiceConfig *service = &loader->config->services[number];
-
-        if (!is_given(&subject, "services[].start"))
-                service->is_started = service->n_words > 0;
 
         if (!is_given(&subject, "services[].descriptors.warning"))
                 service->descriptors.warning =

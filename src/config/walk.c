@@ -110,8 +110,7 @@ static int add_fallback_records(const Walk *walk, Node *map) {
 
 static int enter(Walk *walk, Node *node, KeyScope scope, void *base, Mark *marks) {
         if (node->kind != NODE_MAP)
-                return loader_refuse(walk->loader, node->mark, walk->where.data, _("expected %s"),
-                                     value_type_to_words(VALUE_SECTION));
+                return loader_refuse_value(walk->loader, walk->where.data, VALUE_SECTION, node);
 
         int r = add_fallback_records(walk, node);
         if (r < 0)
@@ -152,8 +151,7 @@ static int enter_list(Walk *walk, const Key *key, Node *node, void *base) {
         void *array;
 
         if (node->kind != NODE_LIST)
-                return loader_refuse(walk->loader, node->mark, walk->where.data, _("expected %s"),
-                                     value_type_to_words(VALUE_RECORDS));
+                return loader_refuse_value(walk->loader, walk->where.data, VALUE_RECORDS, node);
         if (node->n_children > key->most)
                 return loader_refuse(walk->loader, node->mark, walk->where.data,
                                      _("%u entries are too many; there is room for %u"),

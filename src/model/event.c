@@ -77,10 +77,12 @@ int event_kind_from_string(const char *name) {
         return -EINVAL;
 }
 
+/* Line feeds between its parts would be good JSON and two lines. */
 static bool is_whole_object(const char *text) {
         JsonScan scan = { .at = text, .end = text + strlen(text) };
 
-        return *text == '{' && json_scan_value(&scan) && json_scan_is_done(&scan);
+        return *text == '{' && !strpbrk(text, "\n\r") && json_scan_value(&scan) &&
+               json_scan_is_done(&scan);
 }
 
 void event_render_json(const Event *event, Buf *buf) {
