@@ -170,7 +170,11 @@ static RefusalCode weigh_patience(const Case *c, const Intent *wanted, usec_t *r
                 return c->now_usec < *ret_until_usec ? REFUSAL_HELD : REFUSAL_NONE;
         }
 
-        if (c->now_usec < free_usec && wanted->reason != REASON_FIRST_START)
+        /* Nothing went wrong yet: whoever begins the watch anew wants the service, however often they do. */
+        if (wanted->reason == REASON_FIRST_START)
+                return REFUSAL_NONE;
+
+        if (c->now_usec < free_usec)
                 return REFUSAL_BUDGET;
 
         *ret_until_usec = wanted->action == ACTION_RESTART
