@@ -258,12 +258,12 @@ static CliExit use_only_instance(Where *ret) {
 
         (void) fprintf(
                 stderr,
-                _("albraguard: nothing is guarded here: there is no %s, and no `albraguard run` of yours is running\n"),
+                _("albraguard: nothing is guarded here: there is no %s, and no `albraguard run` of yours is running.\n"),
                 WHERE_DEFAULT_CONFIG);
-        (void) fprintf(stderr, "%s\n  albraguard run -- %s\n  albraguard --config %s\n",
-                       _("What to type next:"),
-                       _("COMMAND …                guard a command, with no configuration"),
-                       _("FILE …              name a configuration yourself"));
+        (void) fprintf(stderr,
+                       "%s\n  albraguard run -- COMMAND …  %s\n  --config FILE                %s\n",
+                       _("What to type next:"), _("guard a command, with no configuration"),
+                       _("name a configuration yourself"));
         return CLI_UNREACHABLE;
 }
 

@@ -142,7 +142,8 @@ static void test_colours_only_on_a_terminal(void **state) {
         if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0 ||
             ptsname_r(master, name, sizeof(name)) != 0)
                 skip();
-        file = fopen(name, "r+e");
+        /* Not as the controlling terminal: its end would be ours. */
+        file = fdopen(open(name, O_RDWR | O_NOCTTY | O_CLOEXEC), "r+");
         assert_non_null(file);
         (void) setenv("TERM", "xterm", 1);
         (void) unsetenv("NO_COLOR");
