@@ -113,6 +113,18 @@ ServiceState status_service_state(const ServiceFacts *facts, const ServiceJudgem
         return judgement->is_held && !is_up ? SERVICE_HELD : facts->state;
 }
 
+/* A crash is answered after the restart delay, counted from the death or from our last attempt. */
+static void put_next_start(const StatusView *view, unsigned index, Buf *buf) {
+        const ServiceJudgement *judgement = &view->judge->services[index];
+        usec_t due_usec = usec_add(MAX(judgement->died_usec, judgement->act_usec),
+                                   view->config->services[index].restart_delay_usec);
+        char duration[DURATION_TEXT_SIZE];
+
+        if (due_usec > view->now_usec)
+                buf_printf(buf, _("; started again in %s"),
+                           text_render_duration(duration, due_usec - view->now_usec));
+}
+
 /* The one line a person reads first: the strongest thing there is to say. */
 static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
         const ServiceFacts *facts = &view->snapshot->services[index];
@@ -147,6 +159,9 @@ static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
                            buf->length > 0 ? "; " : "",
                            text_render_duration(duration,
                                                 usec_sub(judgement->retry_usec, view->now_usec)));
+        else if (judgement->down == DOWN_FAILED && judgement->refusal == REFUSAL_NONE &&
+                 judgement->paused_until_usec == 0)
+                put_next_start(view, index, buf);
         else if (judgement->refusal != REFUSAL_NONE)
                 buf_printf(buf, _("%snothing is done now: %s"), buf->length > 0 ? "; " : "",
                            refusal_to_words(judgement->refusal));
