@@ -10,7 +10,8 @@
  * A write(2) or fsync(2) to a sick disk sleeps in the kernel and no flag makes it return, so it has
  * to happen on another thread. Jobs are done strictly in order, which is what makes "intent first,
  * then the act" and "checkpoint first, then the spool" true on disk as well. The queue is short and
- * refuses when it is full; its owner knows better than we do what may be forgone.
+ * refuses when it is full; its owner knows better than we do what may be forgone. Lines that follow
+ * one another into the same file share a place in it, so that many events at once are one write.
  *
  * The thread allocates nothing, so that it does not bring a second heap into being.
  */
@@ -26,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,12 +36,15 @@
 #include "base/file.h"
 #include "base/macro.h"
 
+/* So much may be appended in one write: far more than the events of one step, far less than would be missed. */
+#define APPEND_MAX ((size_t) 1 << 20)
+
 typedef struct Job {
         WriteKind kind;
         mode_t mode;
         uint64_t ticket;
         char *path; /* and the data behind its terminator, in one piece */
-        const char *data;
+        size_t path_size;
         size_t length;
         int result;
 } Job;
@@ -58,23 +63,35 @@ struct Writer {
         uint64_t n_reaped;
         uint64_t n_written;
         uint64_t n_queued;
+        bool is_writing; /* the thread is at jobs[n_written] */
         bool is_ending;
 };
+
+static const char *job_data(const Job *job) {
+        return job->path + job->path_size;
+}
 
 static int append_to(const Job *job) {
         CLEANUP_FD int fd =
                 open(job->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
                      job->mode);
-        if (fd < 0)
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
 
-        return file_write_all(fd, job->data, job->length);
+        int r = file_write_all(fd, job_data(job), job->length);
+
+        /* On a full disk half a line would spoil the next one as well. A pipe has no size to go back to. */
+        if (r < 0 && S_ISREG(st.st_mode))
+                (void) !ftruncate(fd, st.st_size);
+        return r;
 }
 
 static int job_write(const Job *job) {
         switch (job->kind) {
         case WRITE_REPLACE:
-                return file_write_atomic(job->path, job->data, job->length, job->mode);
+                return file_write_atomic(job->path, job_data(job), job->length, job->mode);
         case WRITE_APPEND:
                 return append_to(job);
         case WRITE_TRUNCATE:
@@ -99,12 +116,14 @@ static void *writer_main(void *userdata) {
                         break;
 
                 Job *job = &writer->jobs[writer->n_written % WRITER_QUEUE_MAX];
+                writer->is_writing = true;
 
                 (void) pthread_mutex_unlock(&writer->lock);
                 int r = job_write(job);
                 (void) pthread_mutex_lock(&writer->lock);
 
                 job->result = r;
+                writer->is_writing = false;
                 writer->n_written++;
                 (void) pthread_cond_broadcast(&writer->changed);
                 (void) eventfd_write(writer->event_fd, 1); /* fails only when 2^64 are unread */
@@ -218,6 +237,55 @@ Writer *writer_free(Writer *writer) {
         return NULL;
 }
 
+/* The lock is held. The job that waits last, when more of the same kind may go with it. */
+static Job *
+find_appendable(Writer *writer, WriteKind kind, const char *path, size_t length, uint64_t ticket) {
+        uint64_t n_taken = writer->n_written + writer->is_writing;
+
+        if (kind != WRITE_APPEND || ticket != 0 || n_taken >= writer->n_queued)
+                return NULL;
+
+        Job *last = &writer->jobs[(writer->n_queued - 1) % WRITER_QUEUE_MAX];
+        bool is_same =
+                last->kind == WRITE_APPEND && last->ticket == 0 && strcmp(last->path, path) == 0;
+
+        return is_same && last->length + length <= APPEND_MAX ? last : NULL;
+}
+
+/* The lock is held. The bytes go behind those of the job. */
+static int job_extend(Job *job, const char *data, size_t length) {
+        char *grown = realloc(job->path, job->path_size + job->length + length);
+        if (!grown)
+                return -ENOMEM;
+
+        memcpy(grown + job->path_size + job->length, data, length);
+        job->path = grown;
+        job->length += length;
+        return 0;
+}
+
+static int job_new(Writer *writer, const Job *like, const char *path, const char *data) {
+        if (writer->n_queued - writer->n_reaped >= WRITER_QUEUE_MAX)
+                return -ENOBUFS;
+
+        Job job = *like;
+        job.path_size = strlen(path) + 1;
+        job.length = 0;
+        job.path = strdup(path);
+        if (!job.path)
+                return -ENOMEM;
+
+        int r = like->length > 0 ? job_extend(&job, data, like->length) : 0;
+        if (r < 0) {
+                free(job.path);
+                return r;
+        }
+
+        writer->jobs[writer->n_queued++ % WRITER_QUEUE_MAX] = job;
+        (void) pthread_cond_broadcast(&writer->changed);
+        return 0;
+}
+
 int writer_put(Writer *writer,
                WriteKind kind,
                const char *path,
@@ -227,38 +295,16 @@ int writer_put(Writer *writer,
                uint64_t ticket) {
         assert(writer);
         assert(path);
+        assert(data || length == 0);
 
-        size_t path_size = strlen(path) + 1;
-        char *copy = malloc(path_size + length);
-        if (!copy)
-                return -ENOMEM;
-
-        memcpy(copy, path, path_size);
-        if (length > 0)
-                memcpy(copy + path_size, data, length);
+        const Job like = { .kind = kind, .mode = mode, .ticket = ticket, .length = length };
 
         (void) pthread_mutex_lock(&writer->lock);
-        bool has_room = writer->n_queued - writer->n_reaped < WRITER_QUEUE_MAX;
-        if (has_room) {
-                writer->jobs[writer->n_queued % WRITER_QUEUE_MAX] = (Job){
-                        .kind = kind,
-                        .mode = mode,
-                        .ticket = ticket,
-                        .path = copy,
-                        .data = copy + path_size,
-                        .length = length,
-                };
-                writer->n_queued++;
-                (void) pthread_cond_broadcast(&writer->changed);
-        }
+        Job *last = find_appendable(writer, kind, path, length, ticket);
+        int r = last ? job_extend(last, data, length) : job_new(writer, &like, path, data);
         (void) pthread_mutex_unlock(&writer->lock);
 
-        if (!has_room) {
-                free(copy);
-                return -ENOBUFS;
-        }
-
-        return 0;
+        return r;
 }
 
 unsigned writer_peek_backlog(const Writer *writer) {

@@ -13,7 +13,7 @@ typedef struct Writer Writer;
 
 typedef enum WriteKind {
         WRITE_REPLACE,  /* file_write_atomic() */
-        WRITE_APPEND,   /* appended in one write; made when absent */
+        WRITE_APPEND,   /* appended in one write, or not at all; made when absent */
         WRITE_TRUNCATE, /* emptied; no data */
         _WRITE_KIND_MAX,
 } WriteKind;
@@ -26,8 +26,8 @@ typedef void (*WriterDone)(void *userdata, uint64_t ticket, int r);
 int writer_new(sd_event *loop, WriterDone on_done, void *userdata, Writer **ret_writer);
 Writer *writer_free(Writer *writer);
 
-/* Queues one job; the bytes and the path are copied. -ENOBUFS when WRITER_QUEUE_MAX jobs wait: the caller decides what
- * that means. */
+/* Queues one job; the bytes and the path are copied. Appends with ticket zero that follow one another to the same file
+ * may become one job, and end as one. -ENOBUFS when WRITER_QUEUE_MAX jobs wait: the caller decides what that means. */
 int writer_put(Writer *writer,
                WriteKind kind,
                const char *path,
