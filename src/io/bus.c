@@ -6,7 +6,8 @@
  * Warden, clerk and tool speak over plain Unix sockets, one connection each, and sd-bus does the
  * marshalling, the queueing and the introspection. There is no broker in between, so it works in a
  * container without one, and nobody else's trouble with the system bus is ours. Who is calling is
- * what the kernel recorded when the socket was connected, never what a message claims.
+ * what the kernel recorded when the socket was connected, never what a message claims. Messages
+ * carry no descriptors: a stranger could otherwise fill our table of them.
  */
 
 #include "io/bus.h"
@@ -85,6 +86,9 @@ int bus_open_server_take(int socket_fd, sd_event *loop, sd_bus **ret_bus, BusPee
         r = sd_bus_set_trusted(bus, 1);
         if (r < 0)
                 return r;
+        r = sd_bus_negotiate_fds(bus, 0);
+        if (r < 0)
+                return r;
         r = sd_bus_set_fd(bus, fd, fd);
         if (r < 0)
                 return r;
@@ -107,6 +111,9 @@ static int start_client(sd_bus *bus, sd_event *loop) {
         if (r < 0)
                 return r;
         r = sd_bus_set_anonymous(bus, 1);
+        if (r < 0)
+                return r;
+        r = sd_bus_negotiate_fds(bus, 0);
         if (r < 0)
                 return r;
         r = sd_bus_start(bus);
