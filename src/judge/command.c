@@ -50,39 +50,48 @@ static void command_resume(const Case *c) {
         tell_resumed(c, /* is_by_person= */ true);
 }
 
+/* While another act is under way a start would be lost in it, and with it the person's wish: the one who asks is told to
+ * ask again. A stop is not lost, see command_stop(). */
 static void command_start(const Case *c) {
         const Intent start = { .action = ACTION_START, .reason = REASON_OPERATOR };
 
-        /* It may be on its way down on our order: then the order is taken back, and it is started when it is down. */
-        life_forget_operator_stop(c->judgement);
+        if (c->facts->is_busy || c->facts->state == SERVICE_RUNNING ||
+            c->facts->state == SERVICE_STARTING)
+                return;
 
-        if (!is_up(c))
-                want_decide(c, &start);
+        life_forget_operator_stop(c->judgement);
+        want_decide(c, &start);
 }
 
+/* Wanted until it has been seen down: an order given in the middle of another act is given again after it. */
 static void command_stop(const Case *c) {
         ServiceJudgement *j = c->judgement;
         const Intent stop = { .action = ACTION_STOP, .reason = REASON_OPERATOR };
         bool was_told = j->is_stop_told;
+        bool is_down = c->facts->state == SERVICE_STOPPED && !c->facts->is_busy;
 
         j->is_operator_stopped = true;
-        j->is_stop_seen = !is_up(c) && !c->facts->is_busy;
+        j->is_stop_seen = is_down;
         j->is_stop_told = true;
         j->operator_stop_usec = c->now_usec;
         j->reminded_usec = 0;
 
-        if (!j->is_stop_seen)
+        /* What has failed is stopped as well: systemd may be about to start it again. */
+        if (!is_down)
                 want_decide(c, &stop);
-        else if (!was_told)
-                tell_operator_stop(c);
-
-        if (j->is_stop_seen)
+        else {
                 j->down = DOWN_OPERATOR;
+                if (!was_told)
+                        tell_operator_stop(c);
+        }
 }
 
 static void command_restart(const Case *c) {
         const Intent restart = { .action = is_up(c) ? ACTION_RESTART : ACTION_START,
                                  .reason = REASON_OPERATOR };
+
+        if (c->facts->is_busy)
+                return;
 
         life_forget_operator_stop(c->judgement);
         want_decide(c, &restart);

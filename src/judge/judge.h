@@ -113,8 +113,8 @@ void judge_step(JudgeState *state,
                 usec_t now_usec,
                 Decision *ret_decision);
 
-/* What a person asked for. The decision holds what is to be told and, for start and restart, the intent (a person may
- * spend beyond the budget; it is still counted). */
+/* What a person asked for. The decision holds what is to be told and, for start, stop and restart, the intent (a person
+ * may spend beyond the budget; it is still counted). While the service is busy, start and restart decide nothing. */
 void judge_command(JudgeState *state,
                    const Config *config,
                    const Snapshot *snapshot,

@@ -158,7 +158,7 @@ static void note_operator_stop(const Case *c) {
         ServiceJudgement *j = c->judgement;
 
         j->is_operator_stopped = true;
-        j->is_stop_seen = true;
+        j->is_stop_seen |= !c->facts->is_backend_restarting;
 
         if (j->is_stop_told)
                 return;

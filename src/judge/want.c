@@ -37,18 +37,16 @@ static bool wants_memory_stop(const Case *c) {
         return !c->facts->is_memory_enforced && life_is_over_memory(c) && is_stop_due(c);
 }
 
-/* A person's stop came in the middle of another act and was lost. */
+/* A person's stop was lost in the middle of another act, or systemd is about to undo it. */
 static bool wants_person_stop(const Case *c) {
-        return c->judgement->is_operator_stopped && !c->judgement->is_stop_seen && is_stop_due(c);
+        const ServiceJudgement *j = c->judgement;
+        bool is_undone = c->facts->state == SERVICE_RUNNING || c->facts->is_backend_restarting;
+
+        return j->is_operator_stopped && !j->is_stop_seen && is_undone && is_stop_due(c);
 }
 
 static bool want_when_up(const Case *c, Intent *ret_wanted) {
         CheckKind kind;
-
-        if (wants_person_stop(c)) {
-                *ret_wanted = (Intent){ .action = ACTION_STOP, .reason = REASON_OPERATOR };
-                return true;
-        }
 
         if (wants_memory_stop(c)) {
                 *ret_wanted = (Intent){ .action = ACTION_STOP,
@@ -76,6 +74,11 @@ bool want_find(const Case *c, Intent *ret_wanted, usec_t *ret_due_usec) {
         const ServiceJudgement *j = c->judgement;
 
         *ret_due_usec = 0;
+
+        if (wants_person_stop(c)) {
+                *ret_wanted = (Intent){ .action = ACTION_STOP, .reason = REASON_OPERATOR };
+                return true;
+        }
 
         if (c->facts->state == SERVICE_RUNNING)
                 return want_when_up(c, ret_wanted);
