@@ -54,11 +54,11 @@ typedef struct CliApp CliApp;
 typedef struct CliVerb {
         const char *name;
         CliGroup group;
+        bool is_raw;
         const char *usage;   /* what stands behind the name: "[SERVICE] [30m]" */
         const char *summary; /* one line, N_() */
         const char *options; /* the letters it takes, see cli/options.h */
         const char *help;    /* options and examples, N_() */
-        bool is_raw;
         CliExit (*run)(const CliApp *app, const CliOptions *options);
 } CliVerb;
 

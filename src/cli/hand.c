@@ -97,7 +97,8 @@ static void show_answer(const char *text, bool has_json) {
         screen_line_feed(&screen);
 }
 
-static CliExit ask(const Where *where, Request *request, bool has_json) {
+static CliExit ask(const Where *where, const Request *wanted, bool has_json) {
+        Request request = *wanted;
         CLEANUP_LINK sd_bus *bus = NULL;
         CLEANUP_FREE char *text = NULL;
         char name[NAME_SIZE] = "";
@@ -107,19 +108,19 @@ static CliExit ask(const Where *where, Request *request, bool has_json) {
         if (code != CLI_WELL)
                 return link_complain(where, code, &fault);
 
-        if (request->service[0] == '\0' && !request->is_for_all && !request->is_for_daemon) {
+        if (request.service[0] == '\0' && !request.is_for_all && !request.is_for_daemon) {
                 CLEANUP_JSON json_t *status = NULL;
 
                 code = link_get_status(bus, &status, /* ret_text= */ NULL, &fault);
                 if (code != CLI_WELL)
                         return link_complain(where, code, &fault);
-                code = choose(request, status, name);
+                code = choose(&request, status, name);
                 if (code != CLI_WELL)
                         return code;
-                request->service = name;
+                request.service = name;
         }
 
-        code = call(bus, request, &text, &fault);
+        code = call(bus, &request, &text, &fault);
         if (code != CLI_WELL)
                 return link_complain(where, code, &fault);
 
@@ -127,7 +128,7 @@ static CliExit ask(const Where *where, Request *request, bool has_json) {
         return CLI_WELL;
 }
 
-static CliExit run_request(const CliOptions *options, Request *request) {
+static CliExit run_request(const CliOptions *options, const Request *request) {
         Where where;
         CliExit code = where_find(options, /* needs_config= */ false, &where);
 
