@@ -112,7 +112,8 @@ explain(const CliApp *app, const Where *where, const Question *question, bool ha
         }
 
         screen_open(&screen, stdout);
-        story_render(&screen, &incident, &happened, status, where->hint, clock_realtime_usec());
+        story_render(&screen, &incident, &happened, status, where->hint, where->config != NULL,
+                     clock_realtime_usec());
         return CLI_WELL;
 }
 

@@ -99,7 +99,8 @@ static void show(const CliApp *app,
         status_render(&screen, &(StatusLook){ .status = status,
                                               .happened = &happened,
                                               .service = service,
-                                              .hint = where->hint });
+                                              .hint = where->hint,
+                                              .has_logs = where->config != NULL });
 }
 
 /* The document with one service in it. */

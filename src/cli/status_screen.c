@@ -549,7 +549,8 @@ static void hint_for(Hints *hints, const StatusLook *look, const ServiceView *vi
         switch (view->standing) {
         case STANDING_HELD:
                 hint(hints, look, "explain", view->name, _("why it was given up for now"));
-                hint(hints, look, "logs", view->name, _("what it wrote last"));
+                if (look->has_logs)
+                        hint(hints, look, "logs", view->name, _("what it wrote last"));
                 hint(hints, look, "release", view->name,
                      _("when it is mended: end the hold and start it"));
                 break;
@@ -557,7 +558,8 @@ static void hint_for(Hints *hints, const StatusLook *look, const ServiceView *vi
         case STANDING_FAILED:
                 hint(hints, look, "explain", view->name,
                      _("what was seen and what was done about it"));
-                hint(hints, look, "logs", view->name, _("what it wrote last"));
+                if (look->has_logs)
+                        hint(hints, look, "logs", view->name, _("what it wrote last"));
                 if (view->paused_until_usec > 0)
                         hint(hints, look, "resume", view->name, _("let it be acted on again"));
                 else

@@ -14,6 +14,7 @@ typedef struct StatusLook {
         const Happened *happened; /* the last few events; NULL when there are none to show */
         const char *service;      /* only this one; "" for all */
         const char *hint;         /* what a command needs to find this daemon, see Where */
+        bool has_logs;            /* the configuration is known, so `logs` can be offered */
 } StatusLook;
 
 /* The screen for a person, best first: verdict, machine, services, events, what to type next. */

@@ -240,6 +240,7 @@ void story_render(Screen *screen,
                   const Happened *happened,
                   const json_t *status,
                   const char *hint,
+                  bool has_logs,
                   usec_t now_usec) {
         const json_t *service = find_service(status, incident->service);
         char text[1024];
@@ -266,6 +267,9 @@ void story_render(Screen *screen,
         screen_line_feed(screen);
         screen_printf(screen, PAINT_BOLD, "  albraguard status %s%s", incident->service, hint);
         screen_line_feed(screen);
-        screen_printf(screen, PAINT_BOLD, "  albraguard logs %s%s", incident->service, hint);
-        screen_line_feed(screen);
+        if (has_logs) {
+                screen_printf(screen, PAINT_BOLD, "  albraguard logs %s%s", incident->service,
+                              hint);
+                screen_line_feed(screen);
+        }
 }

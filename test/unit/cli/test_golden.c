@@ -148,7 +148,8 @@ static void test_status_screen(void **state) {
                 status_render(&screen, &(StatusLook){ .status = status,
                                                       .happened = &happened,
                                                       .service = c->service,
-                                                      .hint = c->hint });
+                                                      .hint = c->hint,
+                                                      .has_logs = true });
                 assert_int_equal(fclose(file), 0);
                 check_harmless(seen, screen.has_colour);
                 if (!screen.has_colour)
@@ -174,7 +175,8 @@ static void check_story(const char *name, const char *service, uint64_t seq) {
         read_events(name, &happened);
         assert_int_equal(incident_find(&happened, service, seq, &incident), 0);
         /* 2026-11-23T04:05:00Z */
-        story_render(&screen, &incident, &happened, status, "", 1795406700 * USEC_PER_SEC);
+        story_render(&screen, &incident, &happened, status, "", /* has_logs= */ true,
+                     1795406700 * USEC_PER_SEC);
         assert_int_equal(fclose(file), 0);
         check_harmless(seen, /* has_colour= */ false);
         check_width(seen);
