@@ -9,7 +9,9 @@
  * acts it decided. Whoever reads it after a kill finds a watch that never stopped thinking.
  *
  * It is JSON because a person looks at it when nothing else answers. It is our own file, but it is
- * read as if it were not: a value that makes no sense is passed over, not believed.
+ * read as if it were not: a value that makes no sense is passed over, not believed. What happened
+ * cannot have happened later than now; a document whose clock makes no sense is not taken up at all,
+ * because every other time in it is told by that clock.
  */
 
 #include "app/checkpoint.h"
@@ -26,6 +28,12 @@
 /* Changes when the meaning of a number in the file changes; an older file is then not taken up. */
 #define CHECKPOINT_VERSION 1
 
+/* Longer than any watch lasts. Beyond it a clock is broken, and sums of its times would no longer fit. */
+#define CLOCK_MOST_USEC (1000 * 365 * USEC_PER_DAY)
+
+/* Higher than anything is counted here. */
+#define COUNT_MOST (1 << 20)
+
 typedef enum FieldType {
         FIELD_U64,
         FIELD_UNSIGNED,
@@ -37,7 +45,8 @@ typedef struct Field {
         const char *name;
         size_t offset;
         FieldType type;
-        int64_t end; /* values of enumerations are below it; 0: any */
+        int64_t end;  /* values of enumerations are below it; 0: any */
+        bool is_past; /* a moment that is over, or zero */
 } Field;
 
 /* The member's own type chooses how it is kept, so that a field that changes its type cannot be forgotten here. */
@@ -48,19 +57,24 @@ typedef struct Field {
                  : FIELD_BOOL, default          \
                  : FIELD_UNSIGNED)
 #define FIELD(type, member) \
-        { #member, offsetof(type, member), FIELD_TYPE(type, member), 0 }
+        { #member, offsetof(type, member), FIELD_TYPE(type, member), 0, false }
 #define FIELD_BELOW(type, member, end) \
-        { #member, offsetof(type, member), FIELD_TYPE(type, member), end }
+        { #member, offsetof(type, member), FIELD_TYPE(type, member), end, false }
+#define FIELD_PAST(type, member) \
+        { #member, offsetof(type, member), FIELD_TYPE(type, member), 0, true }
 
 static const Field level_fields[] = {
         FIELD_BELOW(LevelState, level, LEVEL_UNKNOWN),   FIELD(LevelState, direction),
-        FIELD_BELOW(LevelState, nearest, LEVEL_UNKNOWN), FIELD(LevelState, since_usec),
-        FIELD(LevelState, changes_since_usec),           FIELD(LevelState, n_changes),
+        FIELD_BELOW(LevelState, nearest, LEVEL_UNKNOWN), FIELD_PAST(LevelState, since_usec),
+        FIELD_PAST(LevelState, changes_since_usec),      FIELD(LevelState, n_changes),
 };
 
 static const Field streak_fields[] = {
-        FIELD(Streak, failures),   FIELD(Streak, successes),           FIELD(Streak, is_failing),
-        FIELD(Streak, n_episodes), FIELD(Streak, episodes_since_usec),
+        FIELD(Streak, failures),
+        FIELD(Streak, successes),
+        FIELD(Streak, is_failing),
+        FIELD(Streak, n_episodes),
+        FIELD_PAST(Streak, episodes_since_usec),
 };
 
 static const Field budget_fields[] = {
@@ -69,51 +83,51 @@ static const Field budget_fields[] = {
 };
 
 static const Field check_fields[] = {
-        FIELD(CheckState, counted_usec),
-        FIELD(CheckState, known_usec),
+        FIELD_PAST(CheckState, counted_usec),
+        FIELD_PAST(CheckState, known_usec),
         FIELD(CheckState, is_worst_told),
 };
 
 static const Field service_fields[] = {
         FIELD(ServiceJudgement, incarnation),
-        FIELD(ServiceJudgement, started_usec),
+        FIELD_PAST(ServiceJudgement, started_usec),
         FIELD(ServiceJudgement, has_run),
         FIELD_BELOW(ServiceJudgement, state, _SERVICE_STATE_MAX),
         FIELD_BELOW(ServiceJudgement, down, _DOWN_MAX),
-        FIELD(ServiceJudgement, died_usec),
+        FIELD_PAST(ServiceJudgement, died_usec),
         FIELD_BELOW(ServiceJudgement, level, _LEVEL_MAX),
         FIELD(ServiceJudgement, is_down_told),
         FIELD(ServiceJudgement, n_deaths_told),
-        FIELD(ServiceJudgement, deaths_since_usec),
+        FIELD_PAST(ServiceJudgement, deaths_since_usec),
         FIELD(ServiceJudgement, is_start_owed),
         FIELD(ServiceJudgement, is_start_charged),
-        FIELD(ServiceJudgement, act_usec),
-        FIELD(ServiceJudgement, stop_usec),
+        FIELD_PAST(ServiceJudgement, act_usec),
+        FIELD_PAST(ServiceJudgement, stop_usec),
         FIELD(ServiceJudgement, is_held),
-        FIELD(ServiceJudgement, held_since_usec),
+        FIELD_PAST(ServiceJudgement, held_since_usec),
         FIELD(ServiceJudgement, retry_usec),
         FIELD(ServiceJudgement, n_retries),
         FIELD(ServiceJudgement, paused_until_usec),
-        FIELD(ServiceJudgement, paused_usec),
+        FIELD_PAST(ServiceJudgement, paused_usec),
         FIELD(ServiceJudgement, is_pause_reminded),
         FIELD(ServiceJudgement, is_operator_stopped),
         FIELD(ServiceJudgement, is_stop_seen),
         FIELD(ServiceJudgement, is_stop_told),
-        FIELD(ServiceJudgement, operator_stop_usec),
-        FIELD(ServiceJudgement, reminded_usec),
-        FIELD(ServiceJudgement, healthy_since_usec),
+        FIELD_PAST(ServiceJudgement, operator_stop_usec),
+        FIELD_PAST(ServiceJudgement, reminded_usec),
+        FIELD_PAST(ServiceJudgement, healthy_since_usec),
         FIELD_BELOW(ServiceJudgement, refusal, _REFUSAL_MAX),
         FIELD_BELOW(ServiceJudgement, wanted, _REASON_MAX),
         FIELD(ServiceJudgement, refusals_told),
-        FIELD(ServiceJudgement, refusals_since_usec),
+        FIELD_PAST(ServiceJudgement, refusals_since_usec),
         FIELD_BELOW(ServiceJudgement, last_exit_cause, _EXIT_CAUSE_MAX),
         FIELD(ServiceJudgement, last_exit_value),
         FIELD(ServiceJudgement, n_same_exits),
 };
 
 static const Field host_fields[] = {
-        FIELD(JudgeState, cpu_counted_usec),
-        FIELD(JudgeState, memory_counted_usec),
+        FIELD_PAST(JudgeState, cpu_counted_usec),
+        FIELD_PAST(JudgeState, memory_counted_usec),
         FIELD_BELOW(JudgeState, host_level, _LEVEL_MAX),
 };
 
@@ -148,10 +162,12 @@ static int64_t field_get(const Field *field, const void *object) {
         return 0;
 }
 
-static void field_set(const Field *field, void *object, int64_t value) {
+static void field_set(const Field *field, void *object, int64_t value, usec_t now_usec) {
         char *at = (char *) object + field->offset;
 
         if (field->end > 0 && (value < 0 || value >= field->end))
+                return;
+        if (field->is_past && (value < 0 || (usec_t) value > now_usec))
                 return;
 
         switch (field->type) {
@@ -159,7 +175,7 @@ static void field_set(const Field *field, void *object, int64_t value) {
                 *(uint64_t *) (void *) at = (uint64_t) value;
                 break;
         case FIELD_UNSIGNED:
-                if (value >= 0 && value <= UINT_MAX)
+                if (value >= 0 && value <= COUNT_MOST)
                         *(unsigned *) (void *) at = (unsigned) value;
                 break;
         case FIELD_INT:
@@ -172,138 +188,161 @@ static void field_set(const Field *field, void *object, int64_t value) {
         }
 }
 
+/* Whatever could not be had leaves NULL behind, up to the whole: a document is complete or there is none. Both take
+ * `part`, and `whole` when they fail. */
+static json_t *put(json_t *whole, const char *name, json_t *part) {
+        if (json_object_set_new(whole, name, part) >= 0)
+                return whole;
+
+        json_decref(whole);
+        return NULL;
+}
+
+static json_t *append(json_t *whole, json_t *part) {
+        if (json_array_append_new(whole, part) >= 0)
+                return whole;
+
+        json_decref(whole);
+        return NULL;
+}
+
 static json_t *fields_render(const Field *fields, size_t n_fields, const void *object) {
         json_t *json = json_object();
 
-        for (size_t i = 0; json && i < n_fields; i++)
-                if (json_object_set_new(json, fields[i].name,
-                                        json_integer(field_get(&fields[i], object))) < 0) {
-                        json_decref(json);
-                        json = NULL;
-                }
+        for (size_t i = 0; i < n_fields; i++)
+                json = put(json, fields[i].name, json_integer(field_get(&fields[i], object)));
 
         return json;
 }
 
-static void fields_parse(const Field *fields, size_t n_fields, const json_t *json, void *object) {
+static void fields_parse(
+        const Field *fields, size_t n_fields, const json_t *json, void *object, usec_t now_usec) {
         for (size_t i = 0; i < n_fields; i++) {
                 const json_t *value = json_object_get(json, fields[i].name);
 
                 if (json_is_integer(value))
-                        field_set(&fields[i], object, json_integer_value(value));
+                        field_set(&fields[i], object, json_integer_value(value), now_usec);
         }
 }
 
 #define RENDER(fields, object) fields_render(fields, ELEMENTSOF(fields), object)
-#define PARSE(fields, json, object) fields_parse(fields, ELEMENTSOF(fields), json, object)
-
-static usec_t usec_of(const json_t *json, const char *name) {
-        json_int_t value = json_integer_value(json_object_get(json, name));
-
-        return value > 0 ? (usec_t) value : 0;
-}
+#define PARSE(fields, json, object, now_usec) \
+        fields_parse(fields, ELEMENTSOF(fields), json, object, now_usec)
 
 static json_t *times_render(const usec_t *times_usec, unsigned n) {
         json_t *json = json_array();
 
-        for (unsigned i = 0; json && i < n; i++)
-                (void) json_array_append_new(json, json_integer((json_int_t) times_usec[i]));
+        for (unsigned i = 0; i < n; i++)
+                json = append(json, json_integer((json_int_t) times_usec[i]));
 
         return json;
 }
 
-static unsigned times_parse(const json_t *json, usec_t ret_times_usec[static LEDGER_MAX]) {
-        unsigned n = 0;
+static void times_parse(const json_t *json,
+                        usec_t times_usec[static LEDGER_MAX],
+                        unsigned *n_times,
+                        usec_t now_usec) {
         size_t count = json_array_size(json);
+        unsigned n = 0;
+
+        if (!json_is_array(json))
+                return;
 
         /* The newest are last, and they are what matters. */
         for (size_t i = count > LEDGER_MAX ? count - LEDGER_MAX : 0; i < count; i++) {
                 const json_t *value = json_array_get(json, i);
+                json_int_t at_usec = json_integer_value(value);
 
-                if (json_is_integer(value) && json_integer_value(value) >= 0)
-                        ret_times_usec[n++] = (usec_t) json_integer_value(value);
+                if (json_is_integer(value) && at_usec >= 0 && (usec_t) at_usec <= now_usec &&
+                    (n == 0 || (usec_t) at_usec >= times_usec[n - 1]))
+                        times_usec[n++] = (usec_t) at_usec;
         }
 
-        return n;
+        *n_times = n;
+}
+
+static json_t *budget_render(const Budget *budget) {
+        json_t *json = RENDER(budget_fields, budget);
+
+        json = put(json, "restarts", times_render(budget->restarts_usec, budget->n_restarts));
+        return put(json, "starts", times_render(budget->starts_usec, budget->n_starts));
+}
+
+static json_t *check_render(const CheckState *state) {
+        json_t *json = RENDER(check_fields, state);
+
+        json = put(json, "streak", RENDER(streak_fields, &state->streak));
+        return put(json, "level", RENDER(level_fields, &state->level));
 }
 
 static json_t *
 service_render(const ServiceJudgement *service, const PendingAct *pending, const char *name) {
         json_t *json = RENDER(service_fields, service);
-        json_t *budget = RENDER(budget_fields, &service->budget);
         json_t *checks = json_object();
 
-        (void) json_object_set_new(json, "name", json_string(name));
-        (void) json_object_set_new(json, "pending", RENDER(pending_fields, pending));
-        (void) json_object_set_new(
-                budget, "restarts",
-                times_render(service->budget.restarts_usec, service->budget.n_restarts));
-        (void) json_object_set_new(
-                budget, "starts",
-                times_render(service->budget.starts_usec, service->budget.n_starts));
-        (void) json_object_set_new(json, "budget", budget);
+        for (CheckKind kind = 0; kind < _CHECK_MAX; kind++)
+                checks = put(checks, check_to_string(kind), check_render(&service->checks[kind]));
 
-        for (CheckKind kind = 0; kind < _CHECK_MAX; kind++) {
-                const CheckState *state = &service->checks[kind];
-                json_t *check = RENDER(check_fields, state);
-
-                (void) json_object_set_new(check, "streak", RENDER(streak_fields, &state->streak));
-                (void) json_object_set_new(check, "level", RENDER(level_fields, &state->level));
-                (void) json_object_set_new(checks, check_to_string(kind), check);
-        }
-        (void) json_object_set_new(json, "checks", checks);
-
-        return json;
+        json = put(json, "name", json_string(name));
+        json = put(json, "pending", RENDER(pending_fields, pending));
+        json = put(json, "budget", budget_render(&service->budget));
+        return put(json, "checks", checks);
 }
 
-static void service_parse(const json_t *json, ServiceJudgement *service, PendingAct *pending) {
+static void
+service_parse(const json_t *json, ServiceJudgement *service, PendingAct *pending, usec_t now_usec) {
         const json_t *budget = json_object_get(json, "budget");
         const json_t *checks = json_object_get(json, "checks");
 
-        PARSE(service_fields, json, service);
-        PARSE(pending_fields, json_object_get(json, "pending"), pending);
-        PARSE(budget_fields, budget, &service->budget);
-        service->budget.n_restarts =
-                times_parse(json_object_get(budget, "restarts"), service->budget.restarts_usec);
-        service->budget.n_starts =
-                times_parse(json_object_get(budget, "starts"), service->budget.starts_usec);
+        PARSE(service_fields, json, service, now_usec);
+        PARSE(pending_fields, json_object_get(json, "pending"), pending, now_usec);
+        PARSE(budget_fields, budget, &service->budget, now_usec);
+        times_parse(json_object_get(budget, "restarts"), service->budget.restarts_usec,
+                    &service->budget.n_restarts, now_usec);
+        times_parse(json_object_get(budget, "starts"), service->budget.starts_usec,
+                    &service->budget.n_starts, now_usec);
 
         for (CheckKind kind = 0; kind < _CHECK_MAX; kind++) {
                 const json_t *check = json_object_get(checks, check_to_string(kind));
+                CheckState *state = &service->checks[kind];
 
-                PARSE(check_fields, check, &service->checks[kind]);
-                PARSE(streak_fields, json_object_get(check, "streak"),
-                      &service->checks[kind].streak);
-                PARSE(level_fields, json_object_get(check, "level"), &service->checks[kind].level);
+                PARSE(check_fields, check, state, now_usec);
+                PARSE(streak_fields, json_object_get(check, "streak"), &state->streak, now_usec);
+                PARSE(level_fields, json_object_get(check, "level"), &state->level, now_usec);
         }
+}
+
+static json_t *disk_render(const JudgeState *judge, unsigned index) {
+        return put(RENDER(level_fields, &judge->disks[index]), "counted_usec",
+                   json_integer((json_int_t) judge->disks_counted_usec[index]));
 }
 
 static json_t *host_render(const JudgeState *judge, const HostConfig *config) {
         json_t *json = RENDER(host_fields, judge);
         json_t *disks = json_object();
 
-        (void) json_object_set_new(json, "cpu", RENDER(level_fields, &judge->cpu));
-        (void) json_object_set_new(json, "memory", RENDER(level_fields, &judge->memory));
         for (unsigned i = 0; i < config->n_disk_paths; i++)
-                (void) json_object_set_new(disks, config->disk_paths[i],
-                                           RENDER(level_fields, &judge->disks[i]));
-        (void) json_object_set_new(json, "disks", disks);
+                disks = put(disks, config->disk_paths[i], disk_render(judge, i));
 
-        return json;
+        json = put(json, "cpu", RENDER(level_fields, &judge->cpu));
+        json = put(json, "memory", RENDER(level_fields, &judge->memory));
+        return put(json, "disks", disks);
 }
 
-static void host_parse(const json_t *json, const HostConfig *config, JudgeState *judge) {
+static void
+host_parse(const json_t *json, const HostConfig *config, JudgeState *judge, usec_t now_usec) {
+        static const Field counted = { "counted_usec", 0, FIELD_U64, 0, true };
         const json_t *disks = json_object_get(json, "disks");
 
-        PARSE(host_fields, json, judge);
-        PARSE(level_fields, json_object_get(json, "cpu"), &judge->cpu);
-        PARSE(level_fields, json_object_get(json, "memory"), &judge->memory);
+        PARSE(host_fields, json, judge, now_usec);
+        PARSE(level_fields, json_object_get(json, "cpu"), &judge->cpu, now_usec);
+        PARSE(level_fields, json_object_get(json, "memory"), &judge->memory, now_usec);
 
         for (unsigned i = 0; i < config->n_disk_paths; i++) {
                 const json_t *disk = json_object_get(disks, config->disk_paths[i]);
 
-                PARSE(level_fields, disk, &judge->disks[i]);
-                judge->disks_counted_usec[i] = usec_of(disk, "counted_usec");
+                PARSE(level_fields, disk, &judge->disks[i], now_usec);
+                fields_parse(&counted, 1, disk, &judge->disks_counted_usec[i], now_usec);
         }
 }
 
@@ -319,7 +358,7 @@ static json_t *events_render(const EventLog *events) {
                         continue;
                 buf_init(&buf, line, sizeof(line));
                 event_render_json(event, &buf);
-                (void) json_array_append_new(json, json_string(line));
+                json = append(json, json_string(line));
         }
 
         return json;
@@ -330,14 +369,13 @@ int checkpoint_render(const Checkpoint *checkpoint,
                       usec_t realtime_usec,
                       char **ret_text) {
         const Clockwork *clock = checkpoint->clock;
-        CLEANUP_JSON json_t *json = json_object();
+        const Config *config = checkpoint->config;
         json_t *services = json_array();
 
-        for (unsigned i = 0; i < checkpoint->config->n_services; i++)
-                (void) json_array_append_new(services,
-                                             service_render(&checkpoint->judge->services[i],
-                                                            &checkpoint->pending[i],
-                                                            checkpoint->config->services[i].name));
+        for (unsigned i = 0; i < config->n_services; i++)
+                services = append(services, service_render(&checkpoint->judge->services[i],
+                                                           &checkpoint->pending[i],
+                                                           config->services[i].name));
 
         const struct {
                 const char *name;
@@ -351,21 +389,47 @@ int checkpoint_render(const Checkpoint *checkpoint,
                 { "realtime_usec", json_integer((json_int_t) realtime_usec) },
                 { "next_seq",
                   json_integer((json_int_t) eventlog_peek_next_seq(checkpoint->events)) },
-                { "host", host_render(checkpoint->judge, &checkpoint->config->host) },
+                { "host", host_render(checkpoint->judge, &config->host) },
                 { "services", services },
                 { "events", events_render(checkpoint->events) },
         };
-        bool is_whole = true;
+        json_t *whole = json_object();
 
         for (size_t i = 0; i < ELEMENTSOF(parts); i++)
-                is_whole &= json_object_set_new(json, parts[i].name, parts[i].value) == 0;
+                whole = put(whole, parts[i].name, parts[i].value);
 
-        char *text = is_whole ? json_dumps(json, JSON_COMPACT) : NULL;
+        CLEANUP_JSON json_t *json = whole;
+        char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
         if (!text)
                 return -ENOMEM;
 
         *ret_text = text;
         return 0;
+}
+
+/* The time that stands there, or -EINVAL. */
+static int take_time(const json_t *json, const char *name, usec_t *ret_usec) {
+        const json_t *value = json_object_get(json, name);
+        json_int_t usec = json_integer_value(value);
+
+        if (!json_is_integer(value) || usec < 0 || (usec_t) usec > CLOCK_MOST_USEC)
+                return -EINVAL;
+
+        *ret_usec = (usec_t) usec;
+        return 0;
+}
+
+static void events_parse(const json_t *json, EventLog *events, const json_t *next_seq) {
+        for (size_t i = 0; i < json_array_size(json); i++) {
+                const char *line = json_string_value(json_array_get(json, i));
+                Event event;
+
+                if (line && event_parse_json(line, strlen(line), &event) >= 0)
+                        (void) eventlog_readmit(events, &event); /* it may be spooled by now */
+        }
+
+        if (eventlog_peek_unspooled(events) == 0 && json_integer_value(next_seq) > 0)
+                eventlog_set_floor(events, (uint64_t) json_integer_value(next_seq));
 }
 
 int checkpoint_parse(const Checkpoint *checkpoint,
@@ -375,28 +439,26 @@ int checkpoint_parse(const Checkpoint *checkpoint,
                      usec_t realtime_usec) {
         CLEANUP_JSON json_t *json = json_loadb(text, length, 0, NULL);
         const char *boot_id = json_string_value(json_object_get(json, "boot_id"));
+        usec_t saved_offset_usec;
+        usec_t saved_now_usec;
+        usec_t saved_realtime_usec;
 
-        if (json_integer_value(json_object_get(json, "version")) != CHECKPOINT_VERSION || !boot_id)
+        if (json_integer_value(json_object_get(json, "version")) != CHECKPOINT_VERSION ||
+            !boot_id || take_time(json, "offset_usec", &saved_offset_usec) < 0 ||
+            take_time(json, "now_usec", &saved_now_usec) < 0 ||
+            take_time(json, "realtime_usec", &saved_realtime_usec) < 0)
                 return -EINVAL;
 
-        clockwork_resume(checkpoint->clock, boot_id, usec_of(json, "offset_usec"),
-                         usec_of(json, "now_usec"), usec_of(json, "realtime_usec"), boottime_usec,
-                         realtime_usec);
+        bool is_reboot = strcmp(boot_id, checkpoint->clock->boot_id) != 0;
 
-        const json_t *events = json_object_get(json, "events");
-        for (size_t i = 0; i < json_array_size(events); i++) {
-                const char *line = json_string_value(json_array_get(events, i));
-                Event event;
+        clockwork_resume(checkpoint->clock, boot_id, saved_offset_usec, saved_now_usec,
+                         saved_realtime_usec, boottime_usec, realtime_usec);
+        usec_t now_usec = usec_add(boottime_usec, checkpoint->clock->offset_usec);
 
-                if (line && event_parse_json(line, strlen(line), &event) >= 0)
-                        (void) eventlog_readmit(checkpoint->events,
-                                                &event); /* it may be spooled by now */
-        }
-        uint64_t released_floor = usec_of(json, "next_seq");
-        if (eventlog_peek_unspooled(checkpoint->events) == 0)
-                eventlog_set_floor(checkpoint->events, released_floor);
-
-        host_parse(json_object_get(json, "host"), &checkpoint->config->host, checkpoint->judge);
+        events_parse(json_object_get(json, "events"), checkpoint->events,
+                     json_object_get(json, "next_seq"));
+        host_parse(json_object_get(json, "host"), &checkpoint->config->host, checkpoint->judge,
+                   now_usec);
 
         const json_t *services = json_object_get(json, "services");
         for (size_t i = 0; i < json_array_size(services); i++) {
@@ -404,9 +466,14 @@ int checkpoint_parse(const Checkpoint *checkpoint,
                 const char *name = json_string_value(json_object_get(service, "name"));
                 int index = name ? config_find_service(checkpoint->config, name) : -ENOENT;
 
-                if (index >= 0)
-                        service_parse(service, &checkpoint->judge->services[index],
-                                      &checkpoint->pending[index]);
+                if (index < 0)
+                        continue;
+
+                ServiceJudgement *judgement = &checkpoint->judge->services[index];
+
+                service_parse(service, judgement, &checkpoint->pending[index], now_usec);
+                if (is_reboot && judgement->down == DOWN_ENDED)
+                        judgement->down = DOWN_NEVER;
         }
 
         return 0;

@@ -34,8 +34,9 @@ int checkpoint_render(const Checkpoint *checkpoint,
                       char **ret_text);
 
 /* Takes up what such a document says: the clock first, then services by name, then events that had not reached the
- * spool. Unknown fields and services are passed over, missing ones keep what they have. -EINVAL when it is no
- * checkpoint of a version we know: nothing was changed then. */
+ * spool. Unknown fields and services are passed over, missing ones and those that make no sense keep what they have. A
+ * service that had ended by itself before a reboot has not run yet after it. -EINVAL when it is no checkpoint of a
+ * version we know, or its clock makes no sense: nothing was changed then. */
 int checkpoint_parse(const Checkpoint *checkpoint,
                      const char *text,
                      size_t length,

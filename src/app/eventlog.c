@@ -13,7 +13,10 @@
  * neither happened and the next watch sees the same facts again; if after it, the checkpoint still
  * holds the events and eventlog_readmit() carries on. Either way each is told once.
  *
- * The clerk acknowledges numbers, not files: when it has the last one, the spool is emptied.
+ * The clerk acknowledges numbers, not files: when it has the last one, the spool is emptied. If it
+ * stays away for thousands of events, the older half of the spool goes, and that is counted.
+ *
+ * Only the writer's thread changes the spool, in the order asked; here it is only read.
  */
 
 #include "app/eventlog.h"
@@ -31,6 +34,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/macro.h"
+
+/* Numbers beyond this make no sense: the store could not keep them, and counting on from them would wrap. */
+#define SEQ_MOST (UINT64_C(1) << 62)
+
+/* A spool that could not be halved in time is not read back whole. */
+#define SPOOL_SIZE_FULL (2 * (size_t) SPOOL_SIZE_MAX)
 
 struct EventLog {
         Writer *writer;
@@ -52,9 +61,11 @@ static const Event *recent_of(const EventLog *log, uint64_t seq) {
         return seq > 0 && event->seq == seq ? event : NULL;
 }
 
-/* Calls `show` for each whole line of the spool above `since_seq`; returns how many, and how far lines were whole. */
+/* Calls `show` for each event of the spool above `since_seq` and below `end_seq`; returns how many, and how far lines
+ * were whole. */
 static unsigned spool_read(const EventLog *log,
                            uint64_t since_seq,
+                           uint64_t end_seq,
                            unsigned most,
                            EventShow show,
                            void *userdata,
@@ -75,7 +86,7 @@ static unsigned spool_read(const EventLog *log,
 
                 /* A line that makes no sense is skipped: it costs one event, not those behind it. */
                 if (event_parse_json(line, (size_t) length - 1, &event) < 0 ||
-                    event.seq <= since_seq)
+                    event.seq <= since_seq || event.seq >= end_seq)
                         continue;
 
                 show(userdata, &event);
@@ -112,7 +123,7 @@ int eventlog_new(const char *folder, Writer *writer, EventLog **ret_log) {
         (void) snprintf(log->path, sizeof(log->path), "%s/events.jsonl", folder);
 
         off_t whole = 0;
-        (void) spool_read(log, 0, UINT32_MAX, note_spooled, log,
+        (void) spool_read(log, 0, SEQ_MOST, UINT32_MAX, note_spooled, log,
                           &whole); /* the count is not needed */
         log->spool_size = (size_t) whole;
         log->next_seq = log->released_seq + 1;
@@ -134,10 +145,20 @@ EventLog *eventlog_free(EventLog *log) {
 void eventlog_set_floor(EventLog *log, uint64_t floor_seq) {
         assert(log);
 
-        if (log->next_seq < floor_seq) {
-                log->next_seq = floor_seq;
-                log->released_seq = MAX(log->released_seq, floor_seq - 1);
-        }
+        if (log->next_seq >= floor_seq || floor_seq >= SEQ_MOST)
+                return;
+
+        /* Nobody has seen the numbers of those that wait for the disk, so they can have others. Moved by whole turns
+         * of the ring, each stays in its slot. */
+        unsigned n_waiting = eventlog_peek_unspooled(log);
+        uint64_t first_seq = log->next_seq - n_waiting;
+        uint64_t n_turns = (floor_seq - first_seq + EVENTLOG_RECENT_MAX - 1) / EVENTLOG_RECENT_MAX;
+        uint64_t moved_seq = n_waiting > 0 ? first_seq + n_turns * EVENTLOG_RECENT_MAX : floor_seq;
+
+        for (unsigned i = 0; i < n_waiting; i++)
+                log->recent[(first_seq + i) % EVENTLOG_RECENT_MAX].seq = moved_seq + i;
+        log->released_seq = moved_seq - 1;
+        log->next_seq = moved_seq + n_waiting;
 }
 
 uint64_t eventlog_peek_next_seq(const EventLog *log) {
@@ -148,6 +169,13 @@ void eventlog_admit(EventLog *log, Event *event, usec_t realtime_usec) {
         assert(log);
         assert(event);
 
+        if (log->next_seq - 1 - log->released_seq == EVENTLOG_RECENT_MAX) {
+                log->released_seq++;
+                log->n_dropped++;
+                log_warning("too many events wait for the disk: event %llu was dropped",
+                            (unsigned long long) log->released_seq);
+        }
+
         event->seq = log->next_seq++;
         event->realtime_usec = realtime_usec;
         log->recent[event->seq % EVENTLOG_RECENT_MAX] = *event;
@@ -156,12 +184,14 @@ void eventlog_admit(EventLog *log, Event *event, usec_t realtime_usec) {
 bool eventlog_readmit(EventLog *log, const Event *event) {
         assert(log);
 
-        if (event->seq < log->next_seq)
+        if (event->seq < log->next_seq || event->seq >= SEQ_MOST)
                 return false;
 
         /* The spool was emptied since: what lies between is in the store. */
         if (log->released_seq == log->next_seq - 1)
                 log->released_seq = event->seq - 1;
+        else if (event->seq > log->next_seq || eventlog_peek_unspooled(log) == EVENTLOG_RECENT_MAX)
+                return false;
 
         log->recent[event->seq % EVENTLOG_RECENT_MAX] = *event;
         log->next_seq = event->seq + 1;
@@ -169,8 +199,7 @@ bool eventlog_readmit(EventLog *log, const Event *event) {
 }
 
 unsigned eventlog_peek_unspooled(const EventLog *log) {
-        return (unsigned) MIN(log->next_seq - 1 - log->released_seq,
-                              (uint64_t) EVENTLOG_RECENT_MAX);
+        return (unsigned) (log->next_seq - 1 - log->released_seq);
 }
 
 const Event *eventlog_get_unspooled(const EventLog *log, unsigned index) {
@@ -179,31 +208,34 @@ const Event *eventlog_get_unspooled(const EventLog *log, unsigned index) {
         return recent_of(log, log->next_seq - n + index);
 }
 
-/* The oldest half goes, by whole lines. Rare: the clerk would have to be away for thousands of events. */
+/* The oldest half goes, by whole lines. Rare: the clerk would have to be away for thousands of events. While something
+ * is still to be written, what we read would not be all of it: then later. */
 static void spool_halve(EventLog *log) {
         CLEANUP_FREE char *text = NULL;
         size_t length;
+        uint64_t n_dropped = 0;
 
-        if (file_read_alloc(log->path, 2 * (size_t) SPOOL_SIZE_MAX, &text, &length) < 0)
+        if (writer_peek_backlog(log->writer) > 0)
                 return;
 
-        const char *cut = memchr(text + length / 2, '\n', length - length / 2);
-        if (!cut)
-                return;
+        int r = file_read_alloc(log->path, SPOOL_SIZE_FULL, &text, &length);
+        const char *cut = r >= 0 ? memchr(text + length / 2, '\n', length - length / 2) : NULL;
+        size_t kept = cut ? length - (size_t) (cut + 1 - text) : 0;
 
-        size_t kept = length - (size_t) (cut + 1 - text);
-        for (const char *p = text; p <= cut; p++)
-                log->n_dropped += *p == '\n';
-
-        int r = file_write_atomic(log->path, cut + 1, kept, 0640);
+        for (const char *p = text; cut && p <= cut; p++)
+                n_dropped += *p == '\n';
+        if (r >= 0)
+                r = writer_put(log->writer, WRITE_REPLACE, log->path, 0640, cut ? cut + 1 : "",
+                               kept, 0);
         if (r < 0) {
                 (void) log_errno(LOG_LEVEL_ERROR, r, "cannot shorten %s", log->path);
                 return;
         }
 
         log->spool_size = kept;
+        log->n_dropped += n_dropped;
         log_warning("the store has not taken events for long: %llu of the oldest were dropped",
-                    (unsigned long long) log->n_dropped);
+                    (unsigned long long) n_dropped);
 }
 
 static void spool_append(EventLog *log, const Event *event) {
@@ -217,7 +249,10 @@ static void spool_append(EventLog *log, const Event *event) {
         if (log->spool_size + buf.length > SPOOL_SIZE_MAX)
                 spool_halve(log);
 
-        int r = writer_put(log->writer, WRITE_APPEND, log->path, 0640, line, buf.length, 0);
+        int r = log->spool_size + buf.length > SPOOL_SIZE_FULL
+                        ? -EFBIG
+                        : writer_put(log->writer, WRITE_APPEND, log->path, 0640, line, buf.length,
+                                     0);
         if (r < 0) {
                 log->n_dropped++;
                 (void) log_errno(LOG_LEVEL_ERROR, r, "event %llu could not be kept on disk",
@@ -248,12 +283,20 @@ unsigned eventlog_list(
         const EventLog *log, uint64_t since_seq, unsigned most, EventShow show, void *userdata) {
         assert(log);
 
+        if (since_seq >= log->released_seq)
+                return 0;
+
+        /* What is older than the ring goes back to can only be in the spool, and what is in the ring may not have
+         * reached the spool yet. */
+        uint64_t ring_seq =
+                log->next_seq > EVENTLOG_RECENT_MAX ? log->next_seq - EVENTLOG_RECENT_MAX : 1;
         unsigned n = 0;
 
-        if (since_seq < log->released_seq && !recent_of(log, since_seq + 1))
-                return spool_read(log, since_seq, most, show, userdata, NULL);
+        if (since_seq + 1 < ring_seq && log->spool_first_seq > 0 && log->spool_first_seq < ring_seq)
+                n = spool_read(log, since_seq, ring_seq, most, show, userdata, NULL);
 
-        for (uint64_t seq = since_seq + 1; seq <= log->released_seq && n < most; seq++) {
+        for (uint64_t seq = MAX(since_seq + 1, ring_seq); seq <= log->released_seq && n < most;
+             seq++) {
                 const Event *event = recent_of(log, seq);
 
                 if (!event)
@@ -268,7 +311,8 @@ unsigned eventlog_list(
 void eventlog_acknowledge(EventLog *log, uint64_t seq) {
         assert(log);
 
-        log->acknowledged_seq = MAX(log->acknowledged_seq, seq);
+        /* More than there is cannot be in the store: what comes later is not acknowledged by it. */
+        log->acknowledged_seq = MAX(log->acknowledged_seq, MIN(seq, log->released_seq));
         if (log->spool_first_seq == 0 || log->acknowledged_seq < log->released_seq)
                 return;
 

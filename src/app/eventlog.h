@@ -10,7 +10,9 @@
 #include "model/event.h"
 
 enum {
-        EVENTLOG_RECENT_MAX = 128, /* events kept in memory for status, events and late listeners */
+        /* Kept in memory for status, events and late listeners. One step never tells more, so that its events are
+         * all still here when the disk has taken them. */
+        EVENTLOG_RECENT_MAX = DECISION_EVENTS_MAX,
         SPOOL_SIZE_MAX =
                 8 << 20, /* beyond this the spool is halved, oldest first, and it is counted */
         SPOOL_LINE_MAX = 4 * EVENT_TEXT_SIZE + 4 * EVENT_REASON_SIZE + 512,
@@ -23,14 +25,17 @@ typedef struct EventLog EventLog;
 int eventlog_new(const char *folder, Writer *writer, EventLog **ret_log);
 EventLog *eventlog_free(EventLog *log);
 
-/* The number the next event gets; never lower than what `floor_seq` says (from the checkpoint). */
+/* The number the next event gets; never lower than what `floor_seq` says (from the checkpoint, or from a store of an
+ * earlier life). Events that wait for the disk are moved above it. */
 void eventlog_set_floor(EventLog *log, uint64_t floor_seq);
 uint64_t eventlog_peek_next_seq(const EventLog *log);
 
-/* Numbers and dates the event and keeps it in memory. It is not on disk yet and must not be shown yet. */
+/* Numbers and dates the event and keeps it in memory. It is not on disk yet and must not be shown yet. Should so many
+ * wait for the disk that the oldest of them has no room any more, it is dropped and counted. */
 void eventlog_admit(EventLog *log, Event *event, usec_t realtime_usec);
 
-/* Puts back an event from a checkpoint that had not reached the spool when we died; false when it had. */
+/* Puts back an event from a checkpoint that had not reached the spool when we died; false when it had, or when its
+ * number makes no sense behind those we have. */
 bool eventlog_readmit(EventLog *log, const Event *event);
 
 /* Events that were admitted but not spooled yet: they belong into the checkpoint. */
@@ -49,5 +54,5 @@ unsigned eventlog_list(
 /* The store has everything up to `seq`: the spool is emptied when nothing else is in it. */
 void eventlog_acknowledge(EventLog *log, uint64_t seq);
 
-/* Events dropped from an overfull spool since the start. */
+/* Events dropped from an overfull spool, or not taken by the disk, since the start. */
 uint64_t eventlog_peek_dropped(const EventLog *log);

@@ -181,7 +181,9 @@ ControlOutcome reload_config(void *userdata, char ret_answer[static CONTROL_ANSW
 
         i18n_open(config->language);
         record_tell(warden, EVENT_CONFIG_RELOADED, LEVEL_NORMAL, "{\"code\":\"config-reloaded\"}",
-                    _("the configuration was read again: %u services"), config->n_services);
+                    ngettext("the configuration was read again: %u service",
+                             "the configuration was read again: %u services", config->n_services),
+                    config->n_services);
         (void) text_copy(ret_answer, CONTROL_ANSWER_SIZE, _("the configuration was read again"));
         warden_step(warden);
         return CONTROL_DONE;

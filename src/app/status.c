@@ -114,15 +114,17 @@ ServiceState status_service_state(const ServiceFacts *facts, const ServiceJudgem
 }
 
 /* A crash is answered after the restart delay, counted from the death or from our last attempt. */
-static void put_next_start(const StatusView *view, unsigned index, Buf *buf) {
+static bool find_next_start(const StatusView *view, unsigned index, usec_t *ret_left_usec) {
         const ServiceJudgement *judgement = &view->judge->services[index];
-        usec_t due_usec = usec_add(MAX(judgement->died_usec, judgement->act_usec),
-                                   view->config->services[index].restart_delay_usec);
-        char duration[DURATION_TEXT_SIZE];
 
-        if (due_usec > view->now_usec)
-                buf_printf(buf, _("; started again in %s"),
-                           text_render_duration(duration, due_usec - view->now_usec));
+        if (judgement->down != DOWN_FAILED || judgement->refusal != REFUSAL_NONE ||
+            judgement->is_held || judgement->paused_until_usec != 0)
+                return false;
+
+        *ret_left_usec = usec_sub(usec_add(MAX(judgement->died_usec, judgement->act_usec),
+                                           view->config->services[index].restart_delay_usec),
+                                  view->now_usec);
+        return *ret_left_usec > 0;
 }
 
 /* The one line a person reads first: the strongest thing there is to say. */
@@ -131,6 +133,7 @@ static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
         const ServiceJudgement *judgement = &view->judge->services[index];
         char words[EXIT_WORDS_SIZE];
         char duration[DURATION_TEXT_SIZE];
+        usec_t left_usec;
 
         if (facts->state == SERVICE_FAILED)
                 buf_printf(buf, "%s", exit_to_words(words, facts->exit_cause, facts->exit_value));
@@ -151,7 +154,8 @@ static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
                                                           reading->detail));
                 }
 
-        if (buf->length == 0 && facts->pid > 0 && judgement->is_down_told)
+        if (buf->length == 0 && facts->pid > 0 && judgement->is_down_told &&
+            judgement->level != LEVEL_NORMAL)
                 buf_put(buf, _("started, and not yet seen well for long enough"));
 
         if (judgement->is_held)
@@ -159,9 +163,9 @@ static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
                            buf->length > 0 ? "; " : "",
                            text_render_duration(duration,
                                                 usec_sub(judgement->retry_usec, view->now_usec)));
-        else if (judgement->down == DOWN_FAILED && judgement->refusal == REFUSAL_NONE &&
-                 judgement->paused_until_usec == 0)
-                put_next_start(view, index, buf);
+        else if (find_next_start(view, index, &left_usec))
+                buf_printf(buf, _("; started again in %s"),
+                           text_render_duration(duration, left_usec));
         else if (judgement->refusal != REFUSAL_NONE)
                 buf_printf(buf, _("%snothing is done now: %s"), buf->length > 0 ? "; " : "",
                            refusal_to_words(judgement->refusal));
@@ -188,8 +192,10 @@ static json_t *service_render(const StatusView *view, unsigned index) {
         Buf reason = BUF_OVER(reason_text);
         unsigned used;
         usec_t cooldown_left_usec;
+        usec_t next_usec = 0;
         json_t *checks = json_array();
 
+        bool has_next = find_next_start(view, index, &next_usec);
         reason_text[0] = '\0';
         reason_render(view, index, &reason);
         judge_peek_budget(view->judge, view->config, index, view->now_usec, &used,
@@ -218,9 +224,11 @@ static json_t *service_render(const StatusView *view, unsigned index) {
                 count_or_null(facts->connections >= 0 && facts->pid > 0, facts->connections),
                 "threads", count_or_null(facts->threads > 0 && facts->pid > 0, facts->threads));
         json_t *more = json_pack(
-                "{s:o, s:i, s:{s:i, s:i, s:o, s:o}, s:o, s:b, s:b, s:s, s:s}", "checks", checks,
-                "failures", (int) judge_peek_failures(view->judge, view->config, index), "restarts",
-                "used", (int) used, "limit", (int) view->config->watch.max_restarts, "per_s",
+                "{s:o, s:i, s:i, s:o, s:{s:i, s:i, s:o, s:o}, s:o, s:b, s:b, s:s, s:s}", "checks",
+                checks, "failures", (int) judge_peek_failures(view->judge, view->config, index),
+                "failures_limit", (int) view->config->watch.failures, "next_act_s",
+                has_next ? seconds(next_usec) : json_null(), "restarts", "used", (int) used,
+                "limit", (int) view->config->watch.max_restarts, "per_s",
                 seconds(view->config->watch.per_usec), "cooldown_left_s",
                 seconds(cooldown_left_usec), "paused_until", paused_until(view, judgement), "held",
                 (int) judgement->is_held, "operator_stopped",

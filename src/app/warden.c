@@ -333,7 +333,9 @@ static void warden_begin(Warden *warden) {
         eventlog_release(warden->events, eventlog_peek_next_seq(warden->events) - 1, record_show,
                          warden);
         record_tell(warden, EVENT_STARTED, LEVEL_NORMAL, "{\"code\":\"started\"}",
-                    _("albraguard %s watches %u services, a full check every %u s"),
+                    ngettext("albraguard %s watches %u service, a full check every %u s",
+                             "albraguard %s watches %u services, a full check every %u s",
+                             warden->config->n_services),
                     ALBRAGUARD_VERSION, warden->config->n_services,
                     (unsigned) (warden->config->watch.interval_usec / USEC_PER_SEC));
         ward_resume_acts(warden);

@@ -10,7 +10,7 @@
 #include "base/macro.h"
 
 /* Destructors for the CLEANUP attribute: each takes the address of the variable and accepts "nothing held". */
-static inline void fd_cleanup(int *fd) {
+static inline void fd_cleanup(const int *fd) {
         if (*fd >= 0)
                 (void) close(*fd); /* nothing can be done about a failed close on a clean-up path */
 }

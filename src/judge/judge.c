@@ -90,8 +90,8 @@ static Level service_level(const Case *c) {
                         worst = level_worse(worst, level);
         }
 
-        /* Back, but not yet proven; or given up for now, though it runs. */
-        if (j->is_down_told || j->is_held)
+        /* Back, but not yet proven (a first start has nothing to prove); or given up for now, though it runs. */
+        if ((j->is_down_told && (j->died_usec > 0 || j->budget.is_unproven)) || j->is_held)
                 worst = level_worse(worst, LEVEL_WARNING);
 
         return worst;
