@@ -46,6 +46,10 @@ static bool is_digit(char c) {
         return c >= '0' && c <= '9';
 }
 
+static bool is_letter(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 static bool take_char(Cursor *cursor, const char *any_of) {
         if (cursor->at >= cursor->end || *cursor->at == '\0' || !strchr(any_of, *cursor->at))
                 return false;
@@ -128,8 +132,7 @@ static LogTimeZone take_zone(Cursor *cursor, int64_t *ret_offset_s) {
 
         if (take_char(&ahead, "Zz")) {
                 /* Not the first letter of a word. */
-                if (ahead.at < ahead.end &&
-                    ((*ahead.at | 0x20) >= 'a' && (*ahead.at | 0x20) <= 'z'))
+                if (ahead.at < ahead.end && is_letter(*ahead.at))
                         return LOG_TIME_NAIVE;
                 *cursor = ahead;
                 return LOG_TIME_ZONED;
@@ -313,7 +316,7 @@ static bool take_epoch(Cursor *cursor, LogTime *time) {
 
         if (value < 1000000000 * (int64_t) USEC_PER_SEC)
                 return false;
-        if (ahead.at < ahead.end && ((*ahead.at | 0x20) >= 'a' && (*ahead.at | 0x20) <= 'z'))
+        if (ahead.at < ahead.end && is_letter(*ahead.at))
                 return false;
 
         time->zone = LOG_TIME_ZONED;

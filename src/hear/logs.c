@@ -169,7 +169,10 @@ static void put_text(char text[static SEVERE_TEXT_SIZE], const char *line, size_
                 n--;
 
         for (size_t i = 0; i < n; i++)
-                text[i] = (unsigned char) line[i] < 0x20 || line[i] == 0x7F ? ' ' : line[i];
+                if ((unsigned char) line[i] < 0x20 || line[i] == 0x7F)
+                        text[i] = ' ';
+                else
+                        text[i] = line[i];
         text[n] = '\0';
 }
 

@@ -99,7 +99,8 @@ static Traits traits_of(const char *expression) {
                                   !strchr("dwSbB", *p)) ||
                                  (*p >= '0' && *p <= '9'))
                                 traits.is_crossing = true;
-                } else if ((unsigned char) *p < 0x20 || (*p == '[' && (p[1] == '^' || p[1] == '[')))
+                } else if ((unsigned char) *p < 0x20 ||
+                           (*p == '[' && strchr("^[:", p[1]) && p[1] != '\0'))
                         traits.is_crossing = true;
                 else if (*p == '(' && p[1] == '*')
                         traits.has_verb = true;
@@ -213,6 +214,22 @@ static int compile(const PatternConfig *patterns,
         return 0;
 }
 
+/* An expression that can match nothing at all (^, a*) ends where it begins, which may be between two lines. */
+static int check_width(const PatternConfig *pattern, char reterr[static MATCHER_ERROR_SIZE]) {
+        hs_compile_error_t *error = NULL;
+        hs_expr_info_t *info = NULL;
+
+        if (hs_expression_info(pattern->match, HS_FLAG_MULTILINE, &info, &error) != HS_SUCCESS) {
+                put_error(reterr, pattern, error ? trouble_of(error->message) : "?");
+                (void) hs_free_compile_error(error); /* cannot fail on what they made */
+                return -EINVAL;
+        }
+
+        unsigned width = info->min_width;
+        free(info);
+        return width > 0 ? 0 : refuse(reterr, pattern, trouble_of("empty buffer"));
+}
+
 static void matcher_cleanup(Matcher **matcher) {
         *matcher = matcher_free(*matcher);
 }
@@ -233,6 +250,10 @@ int matcher_new(const PatternConfig *patterns,
                 Traits traits;
 
                 int r = check_pattern(&patterns[i], reterr, &traits);
+                if (r < 0)
+                        return r;
+
+                r = check_width(&patterns[i], reterr);
                 if (r < 0)
                         return r;
                 if (traits.is_crossing)

@@ -517,12 +517,10 @@ static void find_former(Tail *tail, Look *look) {
 static void set_state(Tail *tail, int error) {
         tail->error = 0;
 
-        if (error == ENOENT || error == ENOTDIR) {
-                tail->state = TAIL_ABSENT;
+        if (error == ENOENT || error == ENOTDIR || error == ENXIO) {
+                tail->state = error == ENXIO ? TAIL_UNFIT : TAIL_ABSENT;
                 tail->was_absent = true;
-        } else if (error == ENXIO)
-                tail->state = TAIL_UNFIT;
-        else {
+        } else {
                 tail->state = TAIL_UNREADABLE;
                 tail->error = error;
         }
@@ -620,10 +618,15 @@ void tail_load(Tail *tail, const FollowPosition *position) {
         assert(tail);
         assert(position);
 
+        if (position->inode == 0) {
+                tail->was_absent = true;
+                return;
+        }
+
         /* It comes from a file: do not believe its lengths. */
-        if (position->inode == 0 || position->fingerprint_length > TAIL_FINGERPRINT_SIZE ||
+        if (position->fingerprint_length > TAIL_FINGERPRINT_SIZE ||
             position->fingerprint_length > position->offset ||
-            position->line >= _TAIL_LINE_MAX_KIND)
+            position->line >= _TAIL_LINE_KIND_MAX)
                 return;
 
         tail->saved = *position;
@@ -643,6 +646,10 @@ bool tail_save(const Tail *tail, FollowPosition *ret_position) {
 
         if (tail->former.fd >= 0 && (tail->is_former_behind || tail->present.fd < 0))
                 file = &tail->former;
+        if (file->fd < 0 && tail->state == TAIL_ABSENT && tail->has_looked) {
+                *ret_position = (FollowPosition){ 0 };
+                return true;
+        }
         if (file->fd < 0 || file->position.offset < file->old_until)
                 return false;
 
@@ -665,8 +672,8 @@ bool tail_read(Tail *tail,
                 .userdata = userdata,
                 .next_usec = USEC_INFINITY,
         };
-        struct stat st;
-        bool is_present;
+        struct stat st = { 0 };
+        bool is_present = false;
         bool has_more = false;
 
         assert(tail);

@@ -29,10 +29,11 @@ typedef enum TailLine {
         TAIL_LINE_WHOLE, /* it begins there */
         TAIL_LINE_REST, /* its beginning took too long to end and was counted: look at the rest, count no more */
         TAIL_LINE_EXCESS, /* it is longer than TAIL_LINE_MAX: pass over the rest */
-        _TAIL_LINE_MAX_KIND,
+        _TAIL_LINE_KIND_MAX,
 } TailLine;
 
-/* Where we are in a file, in a form that survives a restart: bytes only, no pointers. Zeroes: nowhere yet. */
+/* Where we are in a file, in a form that survives a restart: bytes only, no pointers. Zeroes: there was no
+ * file. */
 typedef struct FollowPosition {
         uint64_t device;
         uint64_t inode;

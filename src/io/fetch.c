@@ -212,8 +212,13 @@ static FetchOutcome outcome_of(const Transfer *transfer, CURLcode code) {
                 return FETCH_OK;
         if (transfer->is_too_large)
                 return FETCH_TOO_LARGE;
-        if (code == CURLE_UNSUPPORTED_PROTOCOL)
-                return FETCH_FORBIDDEN;
+        if (code == CURLE_UNSUPPORTED_PROTOCOL) {
+                long sent = 0;
+
+                /* An answer that is not HTTP is reported by the same code, but only after something was asked. */
+                (void) curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
+                return sent == 0 ? FETCH_FORBIDDEN : FETCH_CONNECTION;
+        }
         if (code == CURLE_OPERATION_TIMEDOUT)
                 return FETCH_TIMEOUT;
         if (code != CURLE_COULDNT_CONNECT)
