@@ -171,6 +171,10 @@ static void note_operator_stop(const Case *c) {
 static usec_t died_usec_of(const Case *c) {
         usec_t since_usec = c->facts->state_since_usec;
 
+        /* What did not come up went down when that was found out. */
+        if (c->judgement->is_start_owed && c->facts->state == SERVICE_STOPPED)
+                since_usec = c->judgement->act_usec;
+
         return since_usec > 0 && since_usec <= c->now_usec ? since_usec : c->now_usec;
 }
 

@@ -134,22 +134,26 @@ static RefusalCode weigh_evidence(const Case *c, const Intent *wanted) {
         return REFUSAL_NONE;
 }
 
-/* Until when a start has to wait for the start limit; zero when it need not. */
+/* Until when a start has to wait for the start limit; zero when it need not. It is hit when the delay after the death
+ * does not lead out of it; then it is not enough that its window passes. Clearing it is one more restart that may not
+ * help, so it has to cool down as well. */
 static usec_t start_limit_end_usec(const Case *c) {
-        const Budget *budget = &c->judgement->budget;
+        const ServiceJudgement *j = c->judgement;
         const ServiceConfig *service = c->service;
+        usec_t cooldown_usec = c->config->watch.cooldown_usec;
+        usec_t down_usec = MAX(j->died_usec, j->act_usec);
         usec_t free_usec = 0;
 
         if (service->start_limit > 0)
-                free_usec = budget_start_free_usec(budget, service->start_limit,
+                free_usec = budget_start_free_usec(&j->budget, service->start_limit,
                                                    service->start_limit_per_usec);
 
-        if (free_usec <= c->now_usec && !c->facts->is_start_limited)
+        if (free_usec <= usec_add(down_usec, service->restart_delay_usec) &&
+            !c->facts->is_start_limited)
                 return 0;
 
-        /* It died too often in a row: clearing the limit is one more restart that may not help, so it cools down. */
-        usec_t cool_usec = MAX(budget_cooldown_end_usec(budget, c->config->watch.cooldown_usec),
-                               usec_add(c->judgement->died_usec, c->config->watch.cooldown_usec));
+        usec_t cool_usec = MAX(budget_cooldown_end_usec(&j->budget, cooldown_usec),
+                               usec_add(j->died_usec, cooldown_usec));
 
         return MAX(free_usec, cool_usec);
 }

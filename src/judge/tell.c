@@ -338,7 +338,7 @@ void tell_refused(const Case *c, const Intent *wanted, RefusalCode refusal, usec
 
         buf_printf(&t.text, "%s ", c->service->name);
         phrase_action_refused(&t.text, wanted->action);
-        buf_printf(&t.text, _(", because %s. What asked for it: "), refusal_to_words(refusal));
+        buf_printf(&t.text, _(": %s. What asked for it: "), refusal_to_words(refusal));
         phrase_wanted(&t.text, c, wanted);
         buf_put(&t.text, ".");
 

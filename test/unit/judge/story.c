@@ -267,7 +267,8 @@ void story_until(Story *story, unsigned second) {
 
                 if (next_usec == tick_usec) {
                         read_checks(story);
-                        read_host(story);
+                        if (!story->is_host_silent)
+                                read_host(story);
                 }
 
                 story_step(story);

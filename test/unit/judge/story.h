@@ -35,7 +35,8 @@ typedef struct Story {
         Outcome api; /* what the next looks give */
         Cause api_cause;
         int64_t api_usec;
-        bool is_api_silent;          /* no new readings come */
+        bool is_api_silent; /* no new readings come */
+        bool is_host_silent;
         unsigned dies_after_seconds; /* of its start; zero: it does not */
         ExitCause exit_cause;
         int exit_value;

@@ -217,6 +217,61 @@ static void test_a_check_no_longer_made_does_not_fail_for_ever(void **unused) {
         assert_int_equal(story_count(&story, EVENT_RESTART_DECIDED), 0);
 }
 
+static void test_a_stop_outruns_systemd(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story_until(&story, 90);
+        story.is_obeyed = false;
+        story.facts->is_backend_restarting = true;
+        story_die(&story, EXIT_CAUSE_FAILURE, 1);
+        story_step(&story);
+        story_command(&story, COMMAND_STOP, 0);
+        assert_int_equal(story_count_intents(&story, ACTION_STOP, REASON_OPERATOR), 1);
+
+        /* Nobody listened, systemd still means to start it: the order is given again. */
+        story_until(&story, 90 + 59);
+        assert_int_equal(story_count_intents(&story, ACTION_STOP, REASON_OPERATOR), 1);
+        story_until(&story, 90 + 60);
+        assert_int_equal(story_count_intents(&story, ACTION_STOP, REASON_OPERATOR), 2);
+        assert_int_equal(story_count(&story, EVENT_RESTART_DECIDED), 0);
+}
+
+static void test_whoever_starts_it_ends_a_persons_stop(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story_until(&story, 90);
+        story_command(&story, COMMAND_STOP, 0);
+        story_until(&story, 600);
+        assert_int_equal(story.facts->state, SERVICE_STOPPED);
+
+        /* systemctl start */
+        story.facts->state = SERVICE_RUNNING;
+        story.facts->incarnation++;
+        story.facts->started_usec = story.now_usec;
+        story.facts->is_operator_stopped = false;
+        story_until(&story, 1200);
+        assert_false(story.state.services[0].is_operator_stopped);
+        assert_int_equal(story_count_intents(&story, ACTION_STOP, REASON_OPERATOR), 1);
+
+        story_die(&story, EXIT_CAUSE_FAILURE, 1);
+        story_until(&story, 1260);
+        assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 1);
+}
+
+static void test_a_start_in_the_middle_of_an_act_is_not_half_done(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story_until(&story, 90);
+        story.act_seconds = 20;
+        story_command(&story, COMMAND_STOP, 0);
+        story_command(&story, COMMAND_START, 0);
+        story_command(&story, COMMAND_RESTART, 0);
+        assert_int_equal(story_count(&story, EVENT_RESTART_DECIDED), 0);
+        story_until(&story, 600);
+        assert_int_equal(story.facts->state, SERVICE_STOPPED);
+        assert_int_equal(story.state.services[0].level, LEVEL_NORMAL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_systemctl_stopped_stays_stopped),
@@ -230,6 +285,9 @@ int main(void) {
                 cmocka_unit_test(test_a_person_may_spend_beyond_the_budget_and_is_counted),
                 cmocka_unit_test(test_a_changed_configuration_keeps_what_was_learnt),
                 cmocka_unit_test(test_a_check_no_longer_made_does_not_fail_for_ever),
+                cmocka_unit_test(test_a_stop_outruns_systemd),
+                cmocka_unit_test(test_whoever_starts_it_ends_a_persons_stop),
+                cmocka_unit_test(test_a_start_in_the_middle_of_an_act_is_not_half_done),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,7 +87,21 @@ static void test_the_fourth_start_in_ten_minutes_is_refused(void **unused) {
         assert_int_equal(n_crash, 2);
         assert_int_equal(story_count(&story, EVENT_RESTART_REFUSED), 1);
         assert_true(story_has_reason(&story, EVENT_RESTART_REFUSED, "{\"code\":\"cooldown\""));
-        story_until(&story, 30 + 601);
+
+        /* It was refused for the cool-down after a restart that did not help, ten minutes from 132 on. */
+        story_until(&story, 731);
+        assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 2);
+        story_until(&story, 732);
+        assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 3);
+
+        /* With a short cool-down it is the window that has to pass. */
+        story_init_stopped(&story);
+        story.config.watch.max_restarts = 10;
+        story.config.watch.cooldown_usec = USEC_PER_SEC;
+        story.dies_after_seconds = 20;
+        story_until(&story, 30 + 599);
+        assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 2);
+        story_until(&story, 30 + 600);
         assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 3);
 }
 
@@ -199,6 +213,12 @@ static void test_a_start_that_fails_is_tried_again_after_the_delay(void **unused
                       "no such file", USEC_PER_SEC, story.now_usec, &story.decision);
         assert_int_equal(story.decision.events[0].kind, EVENT_RESTART_FAILED);
         assert_non_null(strstr(story.decision.events[0].text, "no such file"));
+        story_until(&story, 59);
+        assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 0);
+        story_until(&story, 60);
+        assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 1);
+        story_until(&story, 89);
+        assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 1);
 
         /* It must neither spin nor give up: the start limit holds, then the budget. */
         story_until(&story, 4000);
@@ -257,6 +277,68 @@ static void test_a_new_number_for_the_same_process_is_no_new_life(void **unused)
         assert_int_equal(story.n_lines, 0);
 }
 
+static void test_deaths_that_others_repeat_are_not_told_for_ever(void **unused) {
+        (void) unused;
+        story_init(&story);
+
+        /* Somebody restarts it every half minute, and it dies as often. */
+        for (unsigned i = 1; i <= 120; i++) {
+                story.facts->exit_cause = EXIT_CAUSE_SIGNAL;
+                story.facts->exit_value = 6;
+                story.facts->incarnation++;
+                story.facts->started_usec = story.now_usec;
+                story_until(&story, i * 30);
+        }
+
+        assert_in_range(story_count(&story, EVENT_SERVICE_DOWN), 3, 24);
+        assert_int_equal(story_count(&story, EVENT_RESTART_DECIDED), 0);
+}
+
+static void test_a_crash_after_a_long_life_is_no_loop(void **unused) {
+        (void) unused;
+        story_init_stopped(&story);
+        story.dies_after_seconds = 1300; /* less than three times an hour */
+        story_until(&story, 86400);
+        assert_int_equal(story_count(&story, EVENT_HELD), 0);
+        assert_int_equal(story.state.services[0].n_same_exits, 0);
+        assert_in_range(story_count_intents(&story, ACTION_START, REASON_CRASH), 63, 66);
+}
+
+static void test_the_delay_counts_from_the_end_of_a_failed_start(void **unused) {
+        (void) unused;
+        story_init_stopped(&story);
+        story.is_obeyed = false;
+        story_until(&story, 30);
+        story.facts->is_busy = true;
+        story_until(&story, 50);
+        story.facts->is_busy = false;
+        story_die(&story, EXIT_CAUSE_EXEC, 2);
+        story.facts->state_since_usec = story.now_usec - 20 * USEC_PER_SEC;
+        judge_outcome(&story.state, &story.config, 0, ACTION_START, /* is_done= */ false, "",
+                      20 * USEC_PER_SEC, story.now_usec, &story.decision);
+        story_step(&story);
+        story_until(&story, 79);
+        assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 0);
+        story_until(&story, 80);
+        assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 1);
+}
+
+static void test_what_we_stopped_for_memory_is_started_however_it_ended(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story.service.memory_max_bytes = 1 << 20;
+        story.facts->memory_bytes = 2 << 20;
+        story.is_obeyed = false;
+        story_until(&story, 30);
+        assert_int_equal(story_count_intents(&story, ACTION_STOP, REASON_MEMORY_MAX), 1);
+
+        /* It took the signal kindly, and whoever runs it calls that a clean end. */
+        story.facts->memory_bytes = -1;
+        story_die(&story, EXIT_CAUSE_CLEAN, 0);
+        story_until(&story, 90);
+        assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_it_is_started_when_it_never_ran),
@@ -274,6 +356,10 @@ int main(void) {
                 cmocka_unit_test(test_nothing_is_concluded_while_we_act),
                 cmocka_unit_test(test_our_own_restart_changes_nothing),
                 cmocka_unit_test(test_a_new_number_for_the_same_process_is_no_new_life),
+                cmocka_unit_test(test_deaths_that_others_repeat_are_not_told_for_ever),
+                cmocka_unit_test(test_a_crash_after_a_long_life_is_no_loop),
+                cmocka_unit_test(test_the_delay_counts_from_the_end_of_a_failed_start),
+                cmocka_unit_test(test_what_we_stopped_for_memory_is_started_however_it_ended),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

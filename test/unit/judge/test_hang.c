@@ -341,6 +341,74 @@ static void test_the_kernel_is_left_to_enforce_what_it_can(void **unused) {
         assert_int_equal(story.n_lines, 0);
 }
 
+static void test_the_latency_of_a_failure_is_no_latency(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story.service.api.may_restart = false;
+        story.api_usec = 2 * (int64_t) USEC_PER_SEC;
+        story_until(&story, 300);
+        assert_int_equal(story.state.services[0].checks[CHECK_API].level.level, LEVEL_WARNING);
+        fail_api(CAUSE_REFUSED);
+        story.api_usec = 0;
+        story_until(&story, 3600);
+        assert_int_equal(story.state.services[0].checks[CHECK_API].level.level, LEVEL_WARNING);
+}
+
+static void test_latency_that_was_not_looked_at_has_not_lasted(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story_until(&story, 30);
+        story.api_usec = 2 * (int64_t) USEC_PER_SEC;
+        story_until(&story, 60);
+        story.is_api_silent = true;
+        story_until(&story, 600);
+        story.is_api_silent = false;
+        story_until(&story, 630);
+        assert_int_equal(story_count(&story, EVENT_LEVEL_CHANGED), 0);
+        story_until(&story, 690);
+        assert_int_equal(story_count(&story, EVENT_LEVEL_CHANGED), 1);
+}
+
+static void test_nothing_is_counted_in_the_middle_of_an_act(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story.act_seconds = 100;
+        story_until(&story, 30);
+        story_command(&story, COMMAND_RESTART, 0);
+        fail_api(CAUSE_REFUSED);
+        story_until(&story, 125);
+        assert_int_equal(story_count(&story, EVENT_CHECK_FAILED), 0);
+        assert_int_equal(judge_peek_failures(&story.state, &story.config, 0), 0);
+}
+
+static void test_a_restart_that_helped_shortens_the_next_cooldown(void **unused) {
+        (void) unused;
+        story_init(&story);
+
+        for (unsigned i = 0; i < 3; i++) {
+                fail_api(CAUSE_TIMEOUT);
+                story_until(&story, i * 1200 + 100);
+                story.api = OUTCOME_OK;
+                story_until(&story, (i + 1) * 1200);
+        }
+
+        assert_int_equal(story_count(&story, EVENT_RESTART_DECIDED), 3);
+        assert_int_equal(story.state.services[0].budget.n_unhealthy, 0);
+        assert_false(story.state.services[0].budget.is_unproven);
+}
+
+static void test_over_its_memory_it_is_not_healthy(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story_until(&story, 60);
+        assert_true(story.state.services[0].healthy_since_usec > 0);
+        story.service.memory_max_bytes = 1 << 20;
+        story.facts->is_memory_enforced = true;
+        story.facts->memory_bytes = 2 << 20;
+        story_until(&story, 90);
+        assert_int_equal(story.state.services[0].healthy_since_usec, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_all_is_well_and_nothing_is_told),
@@ -362,6 +430,11 @@ int main(void) {
                 cmocka_unit_test(test_memory_and_api_in_the_same_tick_make_one_act),
                 cmocka_unit_test(test_over_memory_right_after_the_restart_is_seen_at_once),
                 cmocka_unit_test(test_the_kernel_is_left_to_enforce_what_it_can),
+                cmocka_unit_test(test_the_latency_of_a_failure_is_no_latency),
+                cmocka_unit_test(test_latency_that_was_not_looked_at_has_not_lasted),
+                cmocka_unit_test(test_nothing_is_counted_in_the_middle_of_an_act),
+                cmocka_unit_test(test_a_restart_that_helped_shortens_the_next_cooldown),
+                cmocka_unit_test(test_over_its_memory_it_is_not_healthy),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

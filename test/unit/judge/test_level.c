@@ -140,6 +140,25 @@ static void test_no_threshold_is_never_reached(void **unused) {
         assert_int_equal(level_step(&state, &rule, 1000, USEC_PER_DAY + 2 * USEC_PER_SEC), C);
 }
 
+static void test_patience_is_exact(void **unused) {
+        const Thresholds thresholds = { .warning = 70, .critical = 85 };
+        LevelRule rule = level_rule(&thresholds, 15 * USEC_PER_SEC);
+        LevelState state = { 0 };
+        usec_t end_usec = USEC_PER_DAY + 30 * USEC_PER_SEC;
+
+        (void) unused;
+        assert_int_equal(level_step(&state, &rule, 80, USEC_PER_DAY), N);
+        assert_int_equal(level_step(&state, &rule, 80, end_usec - 1), N);
+        assert_int_equal(level_step(&state, &rule, 80, end_usec), W);
+}
+
+static void test_the_mildest_of_a_departure_is_where_it_leads(void **unused) {
+        (void) unused;
+
+        /* Critical first and milder since: a warning is all that lasted. */
+        STORY({ 0, 95, N }, { 15, 75, N }, { 30, 95, W });
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_rise_must_last),
@@ -152,6 +171,8 @@ int main(void) {
                 cmocka_unit_test(test_the_first_fall_of_the_hour_is_not_damped),
                 cmocka_unit_test(test_what_began_before_a_gap_is_forgotten),
                 cmocka_unit_test(test_no_threshold_is_never_reached),
+                cmocka_unit_test(test_patience_is_exact),
+                cmocka_unit_test(test_the_mildest_of_a_departure_is_where_it_leads),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

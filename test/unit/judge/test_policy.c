@@ -249,6 +249,35 @@ static void test_full_disks_are_told_by_their_path(void **unused) {
         assert_int_equal(story.state.host_level, LEVEL_CRITICAL);
 }
 
+static void test_evidence_that_is_no_longer_fresh_excuses_nothing(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story.facts->cpu_permille = 10;
+        story_host(&story, 990, 0, 800);
+        story_until(&story, 30);
+        story.is_host_silent = true;
+        fail_api(CAUSE_TIMEOUT);
+        story_until(&story, 120); /* 90 s old is the last moment */
+        assert_int_equal(story_count(&story, EVENT_RESTART_DECIDED), 0);
+        story_until(&story, 150);
+        assert_int_equal(story_count(&story, EVENT_RESTART_DECIDED), 1);
+}
+
+static void test_what_began_before_the_senses_failed_has_not_lasted(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story_host(&story, 750, 0, 0);
+        story_until(&story, 30);
+        story.is_host_silent = true;
+        story_until(&story, 600);
+        assert_int_equal(story.state.host_level, LEVEL_UNKNOWN);
+        story.is_host_silent = false;
+        story_until(&story, 630);
+        assert_int_equal(story.state.host_level, LEVEL_NORMAL);
+        story_until(&story, 690);
+        assert_int_equal(story.state.host_level, LEVEL_WARNING);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_starved_machine_explains_a_timeout),
@@ -267,6 +296,8 @@ int main(void) {
                 cmocka_unit_test(test_memory_is_told_with_its_slope),
                 cmocka_unit_test(test_what_is_not_known_of_the_machine_has_no_level),
                 cmocka_unit_test(test_full_disks_are_told_by_their_path),
+                cmocka_unit_test(test_evidence_that_is_no_longer_fresh_excuses_nothing),
+                cmocka_unit_test(test_what_began_before_the_senses_failed_has_not_lasted),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
