@@ -264,7 +264,26 @@ static int job_extend(Job *job, const char *data, size_t length) {
         return 0;
 }
 
+/* The lock is held. A quick disk has written many lines before the loop comes round to hear of it; of those that went
+ * well there is nothing to tell. */
+static void forget_uneventful(Writer *writer) {
+        uint64_t first_kept = writer->n_written;
+
+        for (uint64_t i = writer->n_written; i-- > writer->n_reaped;) {
+                const Job *job = &writer->jobs[i % WRITER_QUEUE_MAX];
+
+                if (job->ticket == 0 && job->result >= 0)
+                        free(job->path);
+                else
+                        writer->jobs[--first_kept % WRITER_QUEUE_MAX] = *job;
+        }
+
+        writer->n_reaped = first_kept;
+}
+
 static int job_new(Writer *writer, const Job *like, const char *path, const char *data) {
+        if (writer->n_queued - writer->n_reaped >= WRITER_QUEUE_MAX)
+                forget_uneventful(writer);
         if (writer->n_queued - writer->n_reaped >= WRITER_QUEUE_MAX)
                 return -ENOBUFS;
 

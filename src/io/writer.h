@@ -26,8 +26,8 @@ typedef void (*WriterDone)(void *userdata, uint64_t ticket, int r);
 int writer_new(sd_event *loop, WriterDone on_done, void *userdata, Writer **ret_writer);
 Writer *writer_free(Writer *writer);
 
-/* Queues one job; the bytes and the path are copied. Appends with ticket zero that follow one another to the same file
- * may become one job, and end as one. -ENOBUFS when WRITER_QUEUE_MAX jobs wait: the caller decides what that means. */
+/* Queues one job; the bytes and the path are copied. Jobs with ticket zero are sure to be told of only when they failed,
+ * and appends among them that follow one another to the same file may become one. -ENOBUFS when WRITER_QUEUE_MAX jobs wait: the caller decides what that means. */
 int writer_put(Writer *writer,
                WriteKind kind,
                const char *path,

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/macro.h"
 #include "base/time.h"
@@ -74,7 +75,10 @@ char *scratch_read(const char *path) {
 }
 
 void scratch_write(const char *path, const char *text, size_t length) {
-        assert_int_equal(file_write_atomic(path, text, length, 0600), 0);
+        CLEANUP_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        assert_int_equal(file_write_all(fd, text, length), 0);
 }
 
 void scratch_turn(sd_event *loop, bool (*is_done)(void *userdata), void *userdata) {

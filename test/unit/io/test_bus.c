@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The two ends of a connection without a broker: who is there is what the kernel says, and a descriptor
- * that was handed over is closed whatever happens.
+ * The two ends of a connection without a broker.
+ *
+ * Who is there is what the kernel says; what is listened at replaces what an earlier life left behind;
+ * no message carries a descriptor; and one that was handed over is closed whatever happens.
  */
 
 #include <errno.h>

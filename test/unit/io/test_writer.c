@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The writer writes in order, says how each write ended, and never holds up the loop. A sick disk is
- * played by a FIFO that nobody reads: open(2) of it sleeps until the test opens the other end.
+ * The writer writes in order, says how each write ended, and never holds up the loop.
+ *
+ * A sick disk is played by a FIFO that nobody reads: open(2) of it sleeps until the test opens the
+ * other end, as long as the test likes. A full disk is played by a file size limit, which also takes
+ * the first part of what is too long.
  */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -302,6 +306,38 @@ static void test_lines_of_one_file_go_together(void **state) {
         (void) writer_free(ends.writer);
 }
 
+static bool is_written(const char *path) {
+        return access(path, F_OK) == 0;
+}
+
+/* The loop is busy and hears nothing, the disk is quick: what it has written well takes no place. */
+static void test_written_lines_take_no_place(void **state) {
+        const Scratch *scratch = *state;
+        Ends ends;
+
+        writer_begin(scratch->loop, &ends);
+        assert_int_equal(put(&ends, WRITE_REPLACE, scratch_path(scratch, "state"), "x", 1), 0);
+        assert_int_equal(put(&ends, WRITE_APPEND, "/dev/full", "x", 0), 0);
+        for (unsigned i = 0; i < 5 * WRITER_QUEUE_MAX; i++) {
+                char name[16];
+
+                (void) snprintf(name, sizeof(name), "log%u", i);
+                const char *path = scratch_path(scratch, name);
+                assert_int_equal(put(&ends, WRITE_APPEND, path, "x", 0), 0);
+                while (!is_written(path))
+                        (void) sched_yield();
+        }
+        assert_int_equal(put(&ends, WRITE_REPLACE, scratch_path(scratch, "state"), "y", 2), 0);
+        scratch_turn(scratch->loop, is_idle, &ends);
+
+        assert_true(ends.n >= 3 && ends.n <= WRITER_QUEUE_MAX);
+        assert_int_equal(ends.tickets[0], 1);
+        assert_int_equal(ends.tickets[1], 0);
+        assert_int_equal(ends.results[1], -ENOSPC);
+        assert_int_equal(ends.tickets[ends.n - 1], 2);
+        (void) writer_free(ends.writer);
+}
+
 static void test_what_goes_together_has_a_ceiling(void **state) {
         const Scratch *scratch = *state;
         const char *log = scratch_path(scratch, "log");
@@ -388,6 +424,7 @@ int main(void) {
                 TEST(test_a_stuck_disk_does_not_stop_the_loop),
                 TEST(test_a_full_queue_refuses),
                 TEST(test_lines_of_one_file_go_together),
+                TEST(test_written_lines_take_no_place),
                 TEST(test_what_goes_together_has_a_ceiling),
                 TEST(test_freed_while_busy_writes_what_is_queued),
                 TEST(test_freed_while_stuck_returns),
