@@ -335,7 +335,7 @@ static void test_what_we_stopped_for_memory_is_started_however_it_ended(void **u
         /* It took the signal kindly, and whoever runs it calls that a clean end. */
         story.facts->memory_bytes = -1;
         story_die(&story, EXIT_CAUSE_CLEAN, 0);
-        story_until(&story, 90);
+        story_until(&story, 89);
         assert_int_equal(story_count_intents(&story, ACTION_START, REASON_CRASH), 1);
 }
 
