@@ -43,6 +43,12 @@ typedef struct Members {
         int64_t cpu_usec;    /* last counter of the cgroup; -1: none yet */
         int64_t cpu_permille;
 
+        /* when proportional shares were read last */
+        unsigned n_full_left;      /* full readings until they are read again if nothing changes */
+        size_t n_shared;           /* so many others there were */
+        uint64_t rss_shared_bytes; /* resident sizes then */
+        uint64_t rss_bytes;        /* resident sizes now */
+
         /* of the last full reading, for the light ones after it */
         int64_t shared_bytes;        /* resident sizes less proportional shares; 0 before it */
         int64_t inactive_file_bytes; /* this and those below: -1 before it */
@@ -89,9 +95,9 @@ members_read_light(Members *members, const Kernel *kernel, usec_t now_usec, Memb
 
 /* The full check. Memory is, in this order: what the kernel charges the cgroup without the page
  * cache it would give up first; the sum of proportional shares (PSS) and swap; the sum of resident
- * sizes, which counts shared pages more than once. A light reading between two full ones takes the
- * resident sizes less what was shared at the last full one, so that a series of both has no
- * teeth. */
+ * sizes, which counts shared pages more than once. Proportional shares are costly and are read only
+ * now and then; all readings in between, light or full, take the resident sizes less what was
+ * shared then, so that a series of them has no teeth. */
 ProcessPresence
 members_read_full(Members *members, const Kernel *kernel, usec_t now_usec, MembersFacts *ret);
 

@@ -119,6 +119,54 @@ static void workers_are_counted(void **state) {
         assert_int_equal(open_descriptors(), n_before);
 }
 
+/* Proportional shares are read when something has changed, and every tenth time. */
+static void shares_are_read_now_and_then(void **state) {
+        (void) state;
+        Kernel kernel;
+        MembersFacts facts;
+
+        /* A process of its own, so that nobody joins it or leaves it. */
+        assert_int_equal(kernel_open("/proc", &kernel), 0);
+        pid_t pid = child_start(/* is_leader= */ true, NULL, NULL);
+        assert_int_equal(members_open(&kernel, pid, NULL, &members), PROCESS_ALIVE);
+        walk_and_read(&kernel, &facts);
+        unsigned n_left = members.n_full_left;
+        assert_true(n_left > 0);
+
+        /* Nothing has changed: what was shared then stands in for it. */
+        members.shared_bytes = 12345;
+        walk_and_read(&kernel, &facts);
+        assert_int_equal(members.shared_bytes, 12345);
+        assert_int_equal(members.n_full_left, n_left - 1);
+        assert_int_equal(facts.memory_bytes, members.rss_bytes - 12345);
+
+        /* As if it had been smaller. */
+        members.rss_shared_bytes = members.rss_shared_bytes / 4 * 3;
+        walk_and_read(&kernel, &facts);
+        assert_int_not_equal(members.shared_bytes, 12345);
+        assert_int_equal(members.n_full_left, n_left);
+
+        /* As if there had been one more. */
+        members.shared_bytes = 12345;
+        members.n_shared++;
+        walk_and_read(&kernel, &facts);
+        assert_int_not_equal(members.shared_bytes, 12345);
+        assert_int_equal(members.n_full_left, n_left);
+
+        /* Even if nothing changes, it is looked at again in the end. */
+        members.shared_bytes = 12345;
+        for (unsigned i = 0; i < n_left; i++) {
+                walk_and_read(&kernel, &facts);
+                assert_int_equal(members.shared_bytes, 12345);
+        }
+        walk_and_read(&kernel, &facts);
+        assert_int_not_equal(members.shared_bytes, 12345);
+
+        child_end(pid);
+        members_close(&members);
+        kernel_close(&kernel);
+}
+
 static void two_services_share_a_walk(void **state) {
         (void) state;
         Kernel kernel;
@@ -313,6 +361,7 @@ static void sockets_are_gathered(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(workers_are_counted),
+                cmocka_unit_test(shares_are_read_now_and_then),
                 cmocka_unit_test(two_services_share_a_walk),
                 cmocka_unit_test(without_a_session_it_is_alone),
                 cmocka_unit_test(strangers_with_known_numbers_are_dropped),

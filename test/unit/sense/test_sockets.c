@@ -180,7 +180,7 @@ static void answers_are_read(void **state) {
         (void) state;
         SocketEntry entry = { 0 };
         char peer[SOCKET_PEER_SIZE];
-        Answer answers[2] = { answer_of(SOCK_DIAG_BY_FAMILY, 77, TCP_CLOSE_WAIT),
+        Answer answers[2] = { answer_of(TCPDIAG_GETSOCK, 77, TCP_CLOSE_WAIT),
                               answer_of(NLMSG_DONE, 0, 0) };
 
         assert_int_equal(diag_of(answers, sizeof(answers[0]), &entry), 0);
