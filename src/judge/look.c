@@ -153,7 +153,8 @@ static void look_at(const Case *c, CheckKind kind) {
         if (!reading->is_configured) {
                 if (check->streak.is_failing)
                         tell_check_recovered(c, kind);
-                *check = (CheckState){ 0 };
+                if (check->counted_usec > 0)
+                        *check = (CheckState){ 0 };
                 return;
         }
 

@@ -29,7 +29,7 @@
 #include "world.h"
 
 static const usec_t BAD_WEATHER_USEC = 2 * USEC_PER_DAY;
-static const usec_t GOOD_WEATHER_USEC = 12 * USEC_PER_HOUR;
+static const usec_t GOOD_WEATHER_USEC = 4 * USEC_PER_HOUR;
 
 /* Between the end of the troubles and a person who looks after it: all that was under way has ended. */
 static const usec_t MORNING_USEC = 10 * USEC_PER_MINUTE;
