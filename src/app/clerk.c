@@ -101,7 +101,7 @@ static void clerk_say(Clerk *clerk, const char *method, const char *types, ...) 
         (void) sd_bus_message_unref(message);
 
         if (r < 0)
-                log_errno(LOG_LEVEL_WARNING, r, "cannot reach the warden with %s", method);
+                log_errno(LOG_LEVEL_WARNING, r, _("cannot reach the warden with %s"), method);
 }
 
 static void report(Clerk *clerk, const char *service, CheckKind kind, const CheckReading *reading) {
@@ -189,7 +189,7 @@ static int on_event(sd_bus_message *message, void *userdata, sd_bus_error *error
                 return 0; /* more than agreed: it stays in the spool and comes again */
 
         if (event_parse_json(line, strlen(line), &clerk->events[clerk->n_events]) < 0)
-                log_warning("the warden sent an event that cannot be read: %.80s", line);
+                log_warning(_("the warden sent an event that cannot be read: %.80s"), line);
         else
                 clerk->n_events++;
 
@@ -312,9 +312,9 @@ static int read_config(Clerk *clerk, const char *config_path) {
         struct stat st;
 
         if (fstat(CLERK_CONFIG_FD, &st) < 0)
-                return log_errno(LOG_LEVEL_ERROR, -errno, "no configuration was handed over");
+                return log_errno(LOG_LEVEL_ERROR, -errno, _("no configuration was handed over"));
         if (st.st_size < 0 || st.st_size > CONFIG_BYTES_MAX)
-                return log_errno(LOG_LEVEL_ERROR, -EFBIG, "no configuration was handed over");
+                return log_errno(LOG_LEVEL_ERROR, -EFBIG, _("no configuration was handed over"));
 
         CLEANUP_FREE char *text = malloc((size_t) st.st_size + 2);
         size_t length;
@@ -323,11 +323,11 @@ static int read_config(Clerk *clerk, const char *config_path) {
 
         int r = file_read_fd(CLERK_CONFIG_FD, text, (size_t) st.st_size + 2, &length);
         if (r < 0)
-                return log_errno(LOG_LEVEL_ERROR, r, "cannot read the configuration handed over");
+                return log_errno(LOG_LEVEL_ERROR, r, _("cannot read the configuration handed over"));
 
         r = config_parse(text, length, config_path, &clerk->config, &error);
         if (r < 0)
-                return log_errno(LOG_LEVEL_ERROR, r, "the configuration handed over is not good");
+                return log_errno(LOG_LEVEL_ERROR, r, _("the configuration handed over is not good"));
 
         (void) close(CLERK_CONFIG_FD); /* only read */
         return 0;
@@ -384,9 +384,9 @@ static int open_all(Clerk *clerk) {
         (void) snprintf(path, sizeof(path), "%s/history.db", config->state_dir);
         r = store_open(path, &limits, &clerk->store);
         if (r < 0)
-                return log_errno(LOG_LEVEL_ERROR, r, "cannot use %s", path);
+                return log_errno(LOG_LEVEL_ERROR, r, _("cannot use %s"), path);
         if (store_was_damaged(clerk->store))
-                log_warning("%s was damaged: it was set aside and a new one begun", path);
+                log_warning(_("%s was damaged: it was set aside and a new one begun"), path);
 
         clerk->hearings = calloc(MAX(config->n_services, 1U), sizeof(*clerk->hearings));
         if (!clerk->hearings)
@@ -483,6 +483,7 @@ int clerk_run(const char *config_path) {
 
         int r = read_config(clerk, config_path);
         if (r >= 0) {
+                assert(clerk->config);
                 i18n_open(clerk->config->language);
                 r = open_all(clerk);
         }
@@ -493,7 +494,7 @@ int clerk_run(const char *config_path) {
         if (r >= 0)
                 r = sd_event_loop(clerk->loop);
         if (r < 0)
-                log_errno(LOG_LEVEL_ERROR, r, "the clerk cannot work");
+                log_errno(LOG_LEVEL_ERROR, r, _("the clerk cannot work"));
 
         clerk_done(clerk);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

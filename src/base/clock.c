@@ -15,7 +15,7 @@
 #include <time.h>
 
 #include "base/file.h"
-#include "base/macro.h"
+#include "base/text.h"
 
 static usec_t clock_read(clockid_t clock) {
         struct timespec ts;
@@ -47,7 +47,6 @@ int clock_boot_id(char ret_id[static BOOT_ID_SIZE]) {
                 return r;
 
         text[strcspn(text, "\n")] = '\0';
-        memset(ret_id, 0, BOOT_ID_SIZE);
-        memcpy(ret_id, text, MIN(strlen(text), (size_t) BOOT_ID_SIZE - 1));
+        (void) text_copy(ret_id, BOOT_ID_SIZE, text); /* ids have one length */
         return 0;
 }
