@@ -118,9 +118,10 @@ const Key config_keys[] = {
           LIST_IN(Config, host.n_disk_paths, host.disk_paths), .fallback = "[/]",
           .help = "The file systems to watch, each named by any path on it." },
 
-        { "services", VALUE_RECORDS, SCOPE_CONFIG, IN(Config, services),
-          .offset_count = offsetof(Config, n_services), .most = SERVICES_MAX,
-          .fallback = DEFAULT_SERVICES, .computed = "the service of the guide, as above",
+        { "services", VALUE_RECORDS, SCOPE_CONFIG, .is_stored = true,
+          .offset = offsetof(Config, services), .offset_count = offsetof(Config, n_services),
+          .most = SERVICES_MAX, .fallback = DEFAULT_SERVICES,
+          .computed = "the service of the guide, as above",
           .help = "What is guarded. Without this key it is the service `albratrading-multi`; an empty list guards the machine alone." },
         { "services[].name", VALUE_NAME, SCOPE_SERVICE, IN(ServiceConfig, name),
           .is_required = true,
@@ -417,7 +418,9 @@ const char *value_type_to_words(ValueType type) {
 }
 
 void value_put_number(Buf *buf, ValueType type, uint64_t number) {
-        char text[DURATION_TEXT_SIZE > SIZE_TEXT_SIZE ? DURATION_TEXT_SIZE : SIZE_TEXT_SIZE];
+        char text[DURATION_TEXT_SIZE];
+
+        static_assert(SIZE_TEXT_SIZE <= DURATION_TEXT_SIZE, "one buffer serves both");
 
         if (type == VALUE_DURATION)
                 buf_put(buf, text_render_duration(text, number));

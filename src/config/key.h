@@ -44,20 +44,20 @@ typedef struct Key {
         const char *path; /* "services[].api.url" */
         ValueType type;
         KeyScope scope;
-        bool is_required;     /* whenever its section is there */
-        bool is_command_only; /* says nothing about a unit */
-        bool is_stored; /* in that struct; else a number is only kept aside while loading, the rest dropped */
         size_t offset;       /* in the struct of its scope; for a list, of its array */
-        size_t size;         /* of a number: 4 or 8 */
+        size_t size;         /* of a number: 4 or 8; of a switch: 1 */
         size_t offset_count; /* of a list: its `unsigned n_…` */
-        unsigned most;       /* of a list: how many fit */
         uint64_t min;        /* of a number, in the stored unit */
         uint64_t max;
         const char *choices;  /* "en|ko" */
         const char *fallback; /* as it would stand in the file; NULL: none */
         const char *
                 computed; /* how the default comes about where it is not a constant, for the documentation */
-        const char *help; /* one sentence for the documentation */
+        const char *help;     /* one sentence for the documentation */
+        unsigned most;        /* of a list: how many fit */
+        bool is_required;     /* whenever its section is there */
+        bool is_command_only; /* says nothing about a unit */
+        bool is_stored; /* in that struct; else a number is only kept aside while loading, the rest dropped */
 } Key;
 
 /* The one table. */

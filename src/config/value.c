@@ -429,7 +429,7 @@ static int put_list(const Task *task, void *base) {
                 key->is_stored ? (const char **) (void *) ((char *) base + key->offset) : NULL;
         for (const Node *child = task->node->first; child; child = child->next, n++) {
                 char where[CONFIG_ERROR_SIZE];
-                const char *text;
+                const char *text = "";
 
                 (void) snprintf(where, sizeof(where), "%s[%u]", task->where, n);
                 Task entry = {
@@ -447,9 +447,6 @@ static int put_list(const Task *task, void *base) {
                         texts[n] = text;
         }
 
-        /* What an earlier, longer list left behind. */
-        for (unsigned i = n; texts && i < key->most; i++)
-                texts[i] = NULL;
         if (texts)
                 memcpy((char *) base + key->offset_count, &n, sizeof(n));
         return 0;

@@ -58,17 +58,19 @@ static bool is_text(ValueType type) {
                type == VALUE_CHOICE;
 }
 
+static void put_empty(void *field) {
+        *(const char **) field = "";
+}
+
 /* Every field of a fresh struct has its default, and no text is NULL. */
 static int put_fallbacks(Loader *loader, KeyScope scope, void *base) {
-        static const char *const empty = "";
-
         for (size_t i = 0; i < n_config_keys; i++) {
                 const Key *key = &config_keys[i];
 
                 if (key->scope != scope)
                         continue;
                 if (is_text(key->type) && key->is_stored)
-                        memcpy((char *) base + key->offset, &empty, sizeof(empty));
+                        put_empty((char *) base + key->offset);
 
                 /* The root that the file gives must be there before the defaults that start at it. */
                 bool is_root = loader->root && strcmp(key->path, "root") == 0;
