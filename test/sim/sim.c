@@ -49,6 +49,8 @@ typedef struct Sim {
         usec_t next_death_usec; /* of the watchdog */
         usec_t next_person_usec;
         unsigned n_unseen_restarts[BOTS_MAX];
+        unsigned
+                surprise; /* a person comes in just when something was decided of this service, counted from 1 */
         usec_t instant_usec;
         unsigned n_at_instant;
         uint64_t n_steps;
@@ -99,8 +101,6 @@ static void kill_watchdog(Sim *sim) {
         sim->back_usec = sim->world.now_usec + dice_between(dice, 1, 90) * USEC_PER_SEC;
 }
 
-static void person_acts(Sim *sim, unsigned bot);
-
 /* Acts that were decided begin, unless we are killed before, or a person comes in between. */
 static void execute(Sim *sim) {
         Dice *dice = &sim->world.dice;
@@ -126,10 +126,8 @@ static void execute(Sim *sim) {
                 (void) world_begin_act(&sim->world, i, intent.action, intent.reason);
 
                 if (dice_is(dice, 5) && intent.reason != REASON_OPERATOR &&
-                    sim->world.now_usec < sim->world.fair_usec) {
-                        person_acts(sim, i);
-                        return;
-                }
+                    sim->world.now_usec < sim->world.fair_usec)
+                        sim->surprise = i + 1;
         }
 }
 
@@ -360,6 +358,14 @@ static void live_on(Sim *sim, usec_t end_usec) {
                 world_read(world);
 
         step(sim);
+
+        if (sim->surprise > 0) {
+                unsigned bot = sim->surprise - 1;
+
+                sim->surprise = 0;
+                if (sim->back_usec == 0)
+                        person_acts(sim, bot);
+        }
 
         /* Sometimes somebody asks for the status, and we are asked twice. */
         if (dice_is(&world->dice, 5))
