@@ -323,11 +323,13 @@ static int read_config(Clerk *clerk, const char *config_path) {
 
         int r = file_read_fd(CLERK_CONFIG_FD, text, (size_t) st.st_size + 2, &length);
         if (r < 0)
-                return log_errno(LOG_LEVEL_ERROR, r, _("cannot read the configuration handed over"));
+                return log_errno(LOG_LEVEL_ERROR, r,
+                                 _("cannot read the configuration handed over"));
 
         r = config_parse(text, length, config_path, &clerk->config, &error);
         if (r < 0)
-                return log_errno(LOG_LEVEL_ERROR, r, _("the configuration handed over is not good"));
+                return log_errno(LOG_LEVEL_ERROR, r,
+                                 _("the configuration handed over is not good"));
 
         (void) close(CLERK_CONFIG_FD); /* only read */
         return 0;

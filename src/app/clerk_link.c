@@ -105,7 +105,7 @@ static bool choose_identity(const Config *config, uid_t *ret_uid, gid_t *ret_gid
  * neither replace nor remove ours. */
 static void share_state_dir(const Config *config, gid_t gid) {
         if (chown(config->state_dir, (uid_t) -1, gid) < 0 || chmod(config->state_dir, 01770) < 0)
-                log_errno(LOG_LEVEL_WARNING, -errno, "cannot let the clerk write to %s",
+                log_errno(LOG_LEVEL_WARNING, -errno, _("cannot let the clerk write to %s"),
                           config->state_dir);
 }
 

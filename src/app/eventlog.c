@@ -32,6 +32,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/i18n.h"
 #include "base/log.h"
 #include "base/macro.h"
 
@@ -131,7 +132,7 @@ int eventlog_new(const char *folder, Writer *writer, EventLog **ret_log) {
         /* We died within a line: its event is still in the checkpoint. */
         struct stat st;
         if (stat(log->path, &st) == 0 && st.st_size > whole && truncate(log->path, whole) < 0)
-                (void) log_errno(LOG_LEVEL_WARNING, -errno, "cannot mend %s", log->path);
+                (void) log_errno(LOG_LEVEL_WARNING, -errno, _("cannot mend %s"), log->path);
 
         *ret_log = log;
         return 0;
@@ -172,7 +173,7 @@ void eventlog_admit(EventLog *log, Event *event, usec_t realtime_usec) {
         if (log->next_seq - 1 - log->released_seq == EVENTLOG_RECENT_MAX) {
                 log->released_seq++;
                 log->n_dropped++;
-                log_warning("too many events wait for the disk: event %llu was dropped",
+                log_warning(_("too many events wait for the disk: event %llu was dropped"),
                             (unsigned long long) log->released_seq);
         }
 
@@ -228,13 +229,13 @@ static void spool_halve(EventLog *log) {
                 r = writer_put(log->writer, WRITE_REPLACE, log->path, 0640, cut ? cut + 1 : "",
                                kept, 0);
         if (r < 0) {
-                (void) log_errno(LOG_LEVEL_ERROR, r, "cannot shorten %s", log->path);
+                (void) log_errno(LOG_LEVEL_ERROR, r, _("cannot shorten %s"), log->path);
                 return;
         }
 
         log->spool_size = kept;
         log->n_dropped += n_dropped;
-        log_warning("the store has not taken events for long: %llu of the oldest were dropped",
+        log_warning(_("the store has not taken events for long: %llu of the oldest were dropped"),
                     (unsigned long long) n_dropped);
 }
 
@@ -255,7 +256,7 @@ static void spool_append(EventLog *log, const Event *event) {
                                      0);
         if (r < 0) {
                 log->n_dropped++;
-                (void) log_errno(LOG_LEVEL_ERROR, r, "event %llu could not be kept on disk",
+                (void) log_errno(LOG_LEVEL_ERROR, r, _("event %llu could not be kept on disk"),
                                  (unsigned long long) event->seq);
                 return;
         }

@@ -94,7 +94,7 @@ ControlOutcome hand_command(void *userdata,
                             char ret_answer[static CONTROL_ANSWER_SIZE]) {
         Warden *warden = userdata;
 
-        log_info("asked by uid %u (pid %d): %s %s", (unsigned) by->uid, (int) by->pid,
+        log_info(_("asked by uid %u (pid %d): %s %s"), (unsigned) by->uid, (int) by->pid,
                  command == COMMAND_PAUSE     ? "pause"
                  : command == COMMAND_RESUME  ? "resume"
                  : command == COMMAND_START   ? "start"

@@ -154,7 +154,7 @@ void record_apply(Warden *warden) {
                 herald_tell(&warden->herald, &decision->events[i]);
         }
         if (decision->n_events_dropped > 0)
-                log_warning("%u events of one step did not fit and were dropped",
+                log_warning(_("%u events of one step did not fit and were dropped"),
                             decision->n_events_dropped);
 
         for (unsigned i = 0; i < warden->config->n_services; i++) {

@@ -38,6 +38,7 @@ static void put_config(Buf *buf,
                        char *const *command,
                        const Folders *folders,
                        const char *root) {
+        put_entry(buf, "language", i18n_language());
         put_entry(buf, "root", root);
         put_entry(buf, "state_dir", folders->state_dir);
         put_entry(buf, "run_dir", folders->run_dir);

@@ -149,7 +149,7 @@ static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
 
                         if (judgement->checks[kind].streak.is_failing &&
                             reading->outcome == OUTCOME_FAIL)
-                                buf_printf(buf, "%s: %s", check_to_string(kind),
+                                buf_printf(buf, "%s: %s", check_to_words(kind),
                                            cause_to_words(cause, kind, reading->cause,
                                                           reading->detail));
                 }

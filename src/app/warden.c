@@ -254,7 +254,7 @@ static int open_state(Warden *warden) {
 
         r = writer_new(warden->loop, record_on_written, warden, &warden->writer);
         if (r < 0)
-                return log_errno(LOG_LEVEL_ERROR, r, "cannot start the writer");
+                return log_errno(LOG_LEVEL_ERROR, r, _("cannot start the writer"));
         r = eventlog_new(spool, warden->writer, &warden->events);
         if (r < 0)
                 return log_errno(LOG_LEVEL_ERROR, r, _("cannot use %s"), spool);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/i18n.h"
 #include "base/macro.h"
 
 typedef struct Unit {
@@ -283,28 +284,28 @@ const char *text_render_duration(char buffer[static DURATION_TEXT_SIZE], usec_t 
         uint64_t seconds = usec / USEC_PER_SEC;
 
         if (usec < USEC_PER_SEC)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%u ms",
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, _("%u ms"),
                                 (unsigned) (usec / USEC_PER_MSEC));
         else if (usec < 10 * USEC_PER_SEC && usec % USEC_PER_SEC >= 100 * USEC_PER_MSEC)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%u.%u s", (unsigned) seconds,
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, _("%u.%u s"), (unsigned) seconds,
                                 (unsigned) (usec % USEC_PER_SEC / (100 * USEC_PER_MSEC)));
         else if (seconds < 60)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%u s", (unsigned) seconds);
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, _("%u s"), (unsigned) seconds);
         else if (seconds < 3600 && seconds % 60 == 0)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%u m", (unsigned) (seconds / 60));
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, _("%u m"), (unsigned) (seconds / 60));
         else if (seconds < 3600)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%u m %u s", (unsigned) (seconds / 60),
-                                (unsigned) (seconds % 60));
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, _("%u m %u s"),
+                                (unsigned) (seconds / 60), (unsigned) (seconds % 60));
         else if (seconds < 86400 && seconds % 3600 < 60)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%u h", (unsigned) (seconds / 3600));
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, _("%u h"), (unsigned) (seconds / 3600));
         else if (seconds < 86400)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%u h %u m",
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, _("%u h %u m"),
                                 (unsigned) (seconds / 3600), (unsigned) (seconds % 3600 / 60));
         else if (seconds % 86400 < 3600)
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%llu d",
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, _("%llu d"),
                                 (unsigned long long) (seconds / 86400));
         else
-                (void) snprintf(buffer, DURATION_TEXT_SIZE, "%llu d %u h",
+                (void) snprintf(buffer, DURATION_TEXT_SIZE, _("%llu d %u h"),
                                 (unsigned long long) (seconds / 86400),
                                 (unsigned) (seconds % 86400 / 3600));
 

@@ -227,14 +227,23 @@ run_verb(const CliApp *app, const CliVerb *verb, int argc, char **argv, CliOptio
 }
 
 /* `help`, `help VERB`, and everything that is no verb. */
-static CliExit run_word(const CliApp *app, const char *word, const char *about) {
-        if (strcmp(word, "help") != 0)
-                return refuse_word(app, word);
-        if (!about)
+static CliExit run_word(const CliApp *app, int argc, char **argv, CliOptions *options) {
+        static const CliVerb help = { .name = "help", .options = "cNjp" };
+        bool wants_help;
+
+        if (strcmp(argv[0], help.name) != 0)
+                return refuse_word(app, argv[0]);
+
+        CliExit code = options_parse(&help, argc, argv, options, &wants_help);
+        if (code != CLI_WELL)
+                return code;
+        if (options->language)
+                i18n_open(options->language);
+        if (wants_help || options->n_arguments == 0)
                 return print_overview(app);
 
-        const CliVerb *verb = find_verb(app, about);
-        return verb ? print_help(verb) : refuse_word(app, about);
+        const CliVerb *verb = find_verb(app, options->arguments[0]);
+        return verb ? print_help(verb) : refuse_word(app, options->arguments[0]);
 }
 
 int cli_main(int argc, char **argv, const CliApp *app) {
@@ -264,7 +273,7 @@ int cli_main(int argc, char **argv, const CliApp *app) {
 
         const CliVerb *verb = find_verb(app, argv[index]);
         if (!verb)
-                return (int) run_word(app, argv[index], index + 1 < argc ? argv[index + 1] : NULL);
+                return (int) run_word(app, argc - index, argv + index, &options);
         if (wants_help)
                 return (int) print_help(verb);
 

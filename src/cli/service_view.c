@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "cli/field.h"
 #include "cli/when.h"
+#include "model/check.h"
 #include "model/decision.h"
 
 static ServiceState state_of(const json_t *service) {
@@ -131,6 +132,12 @@ const char *check_value_render(char buffer[static CHECK_VALUE_SIZE], const json_
         return buffer;
 }
 
+const char *check_words(const json_t *check) {
+        int kind = check_from_string(field_text(check, "name"));
+
+        return kind < 0 ? field_text(check, "name") : check_to_words((CheckKind) kind);
+}
+
 /* The check that is worst, of several the first; NULL when all are well. */
 static const json_t *worst_check(const json_t *service) {
         const json_t *found = NULL;
@@ -159,11 +166,9 @@ static void put_reason(const ServiceView *view, Buf *buf) {
         if (reason[0] != '\0')
                 buf_printf(buf, " — %s", reason);
         else if (check && field_text(check, "reason")[0] != '\0')
-                buf_printf(buf, " — %s: %s", field_text(check, "name"),
-                           field_text(check, "reason"));
+                buf_printf(buf, " — %s: %s", check_words(check), field_text(check, "reason"));
         else if (check)
-                buf_printf(buf, " — %s %s", field_text(check, "name"),
-                           check_value_render(value, check));
+                buf_printf(buf, " — %s %s", check_words(check), check_value_render(value, check));
 }
 
 static RefusalCode refusal_of(const json_t *service) {

@@ -40,6 +40,9 @@ void service_view_init(ServiceView *view, const json_t *service);
 bool standing_is_finding(Standing standing);
 Paint standing_paint(Standing standing);
 
+/* What a person calls a check; its own name when a newer daemon has one that we do not know. */
+const char *check_words(const json_t *check);
+
 /* A check's value for a person: "12 ms", "72 %", "12", or "" when it has none. Returns `buffer`. */
 #define CHECK_VALUE_SIZE 48
 const char *check_value_render(char buffer[static CHECK_VALUE_SIZE], const json_t *check);

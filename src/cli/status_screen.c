@@ -381,7 +381,7 @@ typedef struct Columns {
 static void measure(Columns *columns, const json_t *check) {
         char text[CHECK_VALUE_SIZE];
 
-        columns->name = MIN(MAX(columns->name, screen_width_of(field_text(check, "name"))), 24U);
+        columns->name = MIN(MAX(columns->name, screen_width_of(check_words(check))), 24U);
         columns->level =
                 MAX(columns->level, screen_width_of(level_to_words(field_level(check, "level"))));
         columns->value = MAX(columns->value, screen_width_of(check_value_render(text, check)));
@@ -394,7 +394,7 @@ static void put_check(Scene *scene, const Columns *columns, const json_t *check)
         char text[CHECK_VALUE_SIZE];
 
         screen_move_to(screen, 4);
-        screen_put_field(screen, PAINT_PLAIN, field_text(check, "name"), columns->name,
+        screen_put_field(screen, PAINT_PLAIN, check_words(check), columns->name,
                          /* to_right= */ false);
         screen_put(screen, PAINT_PLAIN, "  ");
         screen_put_field(screen, paint_of(level), level_to_words(level), columns->level,

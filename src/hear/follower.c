@@ -29,6 +29,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/i18n.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "hear/journal.h"
@@ -144,10 +145,11 @@ static void report_state(const Followed *followed, TailState before) {
         if (state == before)
                 return;
         if (state == TAIL_UNREADABLE)
-                (void) log_errno(LOG_LEVEL_WARNING, -error, "cannot read the log %s",
+                (void) log_errno(LOG_LEVEL_WARNING, -error, _("cannot read the log %s"),
                                  path_of(followed));
         else if (state == TAIL_UNFIT)
-                log_warning("the log %s is not a regular file and is not read", path_of(followed));
+                log_warning(_("the log %s is not a regular file and is not read"),
+                            path_of(followed));
         else
                 log_debug("the log %s is %s", path_of(followed),
                           state == TAIL_FOLLOWED ? "followed" : "not there");

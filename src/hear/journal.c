@@ -21,6 +21,7 @@
 #include <systemd/sd-journal.h>
 
 #include "base/clock.h"
+#include "base/i18n.h"
 #include "base/log.h"
 #include "base/macro.h"
 
@@ -96,7 +97,7 @@ static void journal_step(Journal *journal) {
 
         int r = journal_read(journal);
         if (r < 0) {
-                (void) log_errno(LOG_LEVEL_WARNING, r, "cannot read the journal");
+                (void) log_errno(LOG_LEVEL_WARNING, r, _("cannot read the journal"));
                 journal_close(journal);
                 arm(journal, RETRY_USEC);
                 return;
@@ -181,7 +182,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 int r = journal_open(journal);
                 if (r < 0) {
                         if (!journal->is_complained)
-                                (void) log_errno(LOG_LEVEL_WARNING, r, "cannot open the journal");
+                                (void) log_errno(LOG_LEVEL_WARNING, r,
+                                                 _("cannot open the journal"));
                         journal->is_complained = true;
                         journal_close(journal);
                         arm(journal, RETRY_USEC);

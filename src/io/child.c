@@ -32,6 +32,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/i18n.h"
 #include "base/log.h"
 #include "base/macro.h"
 
@@ -193,7 +194,7 @@ static _Noreturn void run(const ChildOptions *options, pid_t parent) {
                 r = -errno;
         }
 
-        (void) log_errno(LOG_LEVEL_ERROR, r, "cannot run %s", options->path);
+        (void) log_errno(LOG_LEVEL_ERROR, r, _("cannot run %s"), options->path);
         _exit(127);
 }
 

@@ -104,41 +104,41 @@ void phrase_slope(Buf *text, int64_t bytes_per_hour) {
         char size[SIZE_TEXT_SIZE];
 
         if (bytes_per_hour >= SLOPE_TOLD_BYTES)
-                buf_printf(text, ", +%s/h", text_render_size(size, (uint64_t) bytes_per_hour));
+                buf_printf(text, _(", +%s/h"), text_render_size(size, (uint64_t) bytes_per_hour));
 }
 
-void phrase_action(Buf *text, ActionKind action) {
+void phrase_action(Buf *text, const char *name, ActionKind action) {
         if (action == ACTION_RESTART)
-                buf_put(text, _("is restarted"));
+                buf_printf(text, _("%s is restarted: "), name);
         else if (action == ACTION_START)
-                buf_put(text, _("is started"));
+                buf_printf(text, _("%s is started: "), name);
         else
-                buf_put(text, _("is stopped"));
+                buf_printf(text, _("%s is stopped: "), name);
 }
 
-void phrase_action_refused(Buf *text, ActionKind action) {
+void phrase_action_refused(Buf *text, const char *name, ActionKind action) {
         if (action == ACTION_RESTART)
-                buf_put(text, _("is not restarted now"));
+                buf_printf(text, _("%s is not restarted now"), name);
         else if (action == ACTION_START)
-                buf_put(text, _("is not started now"));
+                buf_printf(text, _("%s is not started now"), name);
         else
-                buf_put(text, _("is not stopped now"));
+                buf_printf(text, _("%s is not stopped now"), name);
 }
 
-void phrase_action_failed(Buf *text, ActionKind action) {
+void phrase_action_failed(Buf *text, const char *name, ActionKind action) {
         if (action == ACTION_RESTART)
-                buf_put(text, _("could not be restarted"));
+                buf_printf(text, _("%s could not be restarted"), name);
         else if (action == ACTION_START)
-                buf_put(text, _("could not be started"));
+                buf_printf(text, _("%s could not be started"), name);
         else
-                buf_put(text, _("could not be stopped"));
+                buf_printf(text, _("%s could not be stopped"), name);
 }
 
 static void put_failures(Buf *text, const Case *c, CheckKind kind) {
         const CheckReading *reading = &c->facts->checks[kind];
         char words[CAUSE_WORDS_SIZE];
 
-        buf_printf(text, _("check %s failed %u times in a row (%s)"), check_to_string(kind),
+        buf_printf(text, _("check %s failed %u times in a row (%s)"), check_to_words(kind),
                    c->judgement->checks[kind].streak.failures,
                    cause_to_words(words, kind, reading->cause, reading->detail));
 }

@@ -15,9 +15,10 @@ void phrase_host_value(Buf *text, const char *metric, const char *path, int64_t 
 void phrase_edges(Buf *text, CheckKind kind, const Thresholds *thresholds, Level now);
 void phrase_slope(Buf *text, int64_t bytes_per_hour); /* ", +43 MB/h"; nothing when it is small */
 
-void phrase_action(Buf *text, ActionKind action);         /* "is restarted" */
-void phrase_action_refused(Buf *text, ActionKind action); /* "is not restarted now" */
-void phrase_action_failed(Buf *text, ActionKind action);  /* "could not be restarted" */
+/* "NAME is restarted: ", "NAME is not restarted now", "NAME could not be restarted". */
+void phrase_action(Buf *text, const char *name, ActionKind action);
+void phrase_action_refused(Buf *text, const char *name, ActionKind action);
+void phrase_action_failed(Buf *text, const char *name, ActionKind action);
 
 /* What asks for the act: "check api failed 3 times in a row (no answer in time)". */
 void phrase_wanted(Buf *text, const Case *c, const Intent *wanted);

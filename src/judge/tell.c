@@ -158,11 +158,11 @@ void tell_check_failed(const Case *c, CheckKind kind) {
 
         if (may_restart)
                 buf_printf(&t.text, _("%s: check %s failed: %s (%u of %u before a restart)."),
-                           c->service->name, check_to_string(kind), words, failures,
+                           c->service->name, check_to_words(kind), words, failures,
                            c->config->watch.failures);
         else
                 buf_printf(&t.text, _("%s: check %s failed: %s."), c->service->name,
-                           check_to_string(kind), words);
+                           check_to_words(kind), words);
 
         buf_printf(
                 &t.reason,
@@ -182,7 +182,7 @@ void tell_check_goes_on(const Case *c, CheckKind kind) {
 
         buf_printf(&t.text,
                    _("%s: check %s goes on failing: %s. It only alarms; nothing is restarted."),
-                   c->service->name, check_to_string(kind),
+                   c->service->name, check_to_words(kind),
                    cause_to_words(words, kind, reading->cause, reading->detail));
         buf_printf(
                 &t.reason,
@@ -200,10 +200,10 @@ void tell_check_recovered(const Case *c, CheckKind kind) {
 
         if (is_configured)
                 buf_printf(&t.text, _("%s: check %s is well again."), c->service->name,
-                           check_to_string(kind));
+                           check_to_words(kind));
         else
                 buf_printf(&t.text, _("%s: check %s is no longer made."), c->service->name,
-                           check_to_string(kind));
+                           check_to_words(kind));
 
         buf_printf(&t.reason, "{\"code\":\"%s\",\"check\":\"%s\",\"successes\":%u}",
                    is_configured ? "recovered" : "not-configured", check_to_string(kind),
@@ -310,9 +310,7 @@ void tell_decided(const Case *c, const Intent *intent, ReasonCode wanted) {
 
         Intent cause = { .action = intent->action, .reason = wanted, .check = intent->check };
 
-        buf_printf(&t.text, "%s ", c->service->name);
-        phrase_action(&t.text, intent->action);
-        buf_put(&t.text, ": ");
+        phrase_action(&t.text, c->service->name, intent->action);
         phrase_wanted(&t.text, c, &cause);
         buf_put(&t.text, ".");
 
@@ -336,8 +334,7 @@ void tell_refused(const Case *c, const Intent *wanted, RefusalCode refusal, usec
         if (!begin(c, EVENT_RESTART_REFUSED, LEVEL_WARNING, &t))
                 return;
 
-        buf_printf(&t.text, "%s ", c->service->name);
-        phrase_action_refused(&t.text, wanted->action);
+        phrase_action_refused(&t.text, c->service->name, wanted->action);
         buf_printf(&t.text, _(": %s. What asked for it: "), refusal_to_words(refusal));
         phrase_wanted(&t.text, c, wanted);
         buf_put(&t.text, ".");
@@ -461,6 +458,15 @@ void tell_pause_reminder(const Case *c) {
         buf_printf(&t.reason, "{\"code\":\"paused\",\"since_s\":%" PRIu64 "}", seconds(since_usec));
 }
 
+/* What else there is to say of an act, behind what became of it. */
+static void put_why(Buf *text, const char *why) {
+        if (why && *why) {
+                buf_put(text, _(": "));
+                buf_put(text, why);
+        }
+        buf_put(text, ".");
+}
+
 void tell_done(const Case *c, ActionKind action, const char *why, usec_t took_usec) {
         char took[DURATION_TEXT_SIZE];
         Telling t;
@@ -474,9 +480,7 @@ void tell_done(const Case *c, ActionKind action, const char *why, usec_t took_us
                 buf_printf(&t.text, _("%s was restarted in %s"), c->service->name, took);
         else
                 buf_printf(&t.text, _("%s was started in %s"), c->service->name, took);
-        if (why && *why)
-                buf_printf(&t.text, ": %s", why);
-        buf_put(&t.text, ".");
+        put_why(&t.text, why);
         buf_printf(&t.reason, "{\"code\":\"done\",\"action\":\"%s\",\"took_ms\":%" PRIu64 "}",
                    action_to_string(action), took_usec / USEC_PER_MSEC);
 }
@@ -487,11 +491,8 @@ void tell_not_done(const Case *c, ActionKind action, const char *why, usec_t too
         if (!begin(c, EVENT_RESTART_FAILED, LEVEL_CRITICAL, &t))
                 return;
 
-        buf_printf(&t.text, "%s ", c->service->name);
-        phrase_action_failed(&t.text, action);
-        if (why && *why)
-                buf_printf(&t.text, ": %s", why);
-        buf_put(&t.text, ".");
+        phrase_action_failed(&t.text, c->service->name, action);
+        put_why(&t.text, why);
         buf_printf(&t.reason, "{\"code\":\"failed\",\"action\":\"%s\",\"took_ms\":%" PRIu64 "}",
                    action_to_string(action), took_usec / USEC_PER_MSEC);
 }

@@ -3,8 +3,9 @@
 /*
  * Check: names of what is checked, and of why a look failed.
  *
- * The names are a promise to scripts (they stand in JSON, in metrics and in the checkpoint); the
- * sentences are for people and are free to improve. Nothing here judges.
+ * The names are a promise to scripts (they stand in JSON, in metrics and in the checkpoint); what
+ * people read in their place follows the language, and the sentences are free to improve. Nothing
+ * here judges.
  */
 
 #include "model/check.h"
@@ -22,19 +23,20 @@
 
 static const struct {
         const char *name;
+        const char *words;
         const char *unit;
 } checks[] = {
-        [CHECK_SERVICE] = { "service", "" },
-        [CHECK_PROCESS] = { "process", "s" },
-        [CHECK_API] = { "api", "s" },
-        [CHECK_LOGS] = { "logs", "ratio" },
-        [CHECK_HEARTBEAT] = { "heartbeat", "s" },
-        [CHECK_AGENT] = { "agent", "s" },
-        [CHECK_MEMORY] = { "memory", "ratio" },
-        [CHECK_CPU] = { "cpu", "ratio" },
-        [CHECK_DESCRIPTORS] = { "descriptors", "ratio" },
-        [CHECK_CONNECTIONS] = { "connections", "" },
-        [CHECK_LEAK] = { "leak", "s" },
+        [CHECK_SERVICE] = { "service", N_("service"), "" },
+        [CHECK_PROCESS] = { "process", N_("process"), "s" },
+        [CHECK_API] = { "api", N_("api"), "s" },
+        [CHECK_LOGS] = { "logs", N_("logs"), "ratio" },
+        [CHECK_HEARTBEAT] = { "heartbeat", N_("heartbeat"), "s" },
+        [CHECK_AGENT] = { "agent", N_("agent"), "s" },
+        [CHECK_MEMORY] = { "memory", N_("memory"), "ratio" },
+        [CHECK_CPU] = { "cpu", N_("cpu"), "ratio" },
+        [CHECK_DESCRIPTORS] = { "descriptors", N_("descriptors"), "ratio" },
+        [CHECK_CONNECTIONS] = { "connections", N_("connections"), "" },
+        [CHECK_LEAK] = { "leak", N_("leak"), "s" },
 };
 
 static const char *const causes[] = {
@@ -71,6 +73,11 @@ static_assert(ELEMENTSOF(outcomes) == _OUTCOME_MAX, "a word for each outcome");
 const char *check_to_string(CheckKind kind) {
         assert(kind < _CHECK_MAX);
         return checks[kind].name;
+}
+
+const char *check_to_words(CheckKind kind) {
+        assert(kind < _CHECK_MAX);
+        return _(checks[kind].words);
 }
 
 const char *check_unit(CheckKind kind) {

@@ -65,6 +65,7 @@ typedef struct CheckReading {
 } CheckReading;
 
 const char *check_to_string(CheckKind kind); /* the name in JSON, configuration and metrics */
+const char *check_to_words(CheckKind kind);  /* what a person calls it */
 const char *
 check_unit(CheckKind kind); /* unit of `value` in JSON after scaling: "s", "ratio", "" */
 const char *cause_to_string(Cause cause); /* stable code for JSON */

@@ -179,6 +179,7 @@ static int open_output(const char *path) {
 }
 
 static int execute(const LaunchPlan *plan, int lock_fd) {
+        i18n_leave();
         for (size_t i = 0; i < ELEMENTSOF(private_variables); i++)
                 (void) unsetenv(private_variables[i]); /* fails only for impossible names */
 

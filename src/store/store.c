@@ -31,6 +31,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/i18n.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/text.h"
@@ -129,7 +130,7 @@ static void set_aside(Store *store) {
                     rename(from, to) < 0 && errno != ENOENT)
                         (void) unlink(from); /* if neither can be done, the next call tries again */
 
-        log_warning("the history %s was damaged and is begun anew; the old file is beside it",
+        log_warning(_("the history %s was damaged and is begun anew; the old file is beside it"),
                     store->path);
         store->is_damaged = false;
         store->was_damaged = true;
@@ -277,7 +278,7 @@ int store_open(const char *path, const StoreLimits *limits, Store **ret_store) {
         if (r == -EINVAL || r == -ENOMEM)
                 return r;
         if (r < 0)
-                (void) log_errno(LOG_LEVEL_WARNING, r, "cannot open the history %s", path);
+                (void) log_errno(LOG_LEVEL_WARNING, r, _("cannot open the history %s"), path);
 
         *ret_store = TAKE_PTR(store);
         return 0;
