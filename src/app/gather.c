@@ -232,7 +232,9 @@ static void look_at_heartbeat(Gathering *gathering,
         if (stat(config->file, &st) < 0) {
                 bool is_missing = errno == ENOENT;
 
-                put_reading(facts, CHECK_HEARTBEAT, is_missing ? OUTCOME_FAIL : OUTCOME_UNKNOWN,
+                /* A service that has never written one may not know of it: only one that is gone is a failure. */
+                put_reading(facts, CHECK_HEARTBEAT,
+                            is_missing && gathering->beat_usec > 0 ? OUTCOME_FAIL : OUTCOME_UNKNOWN,
                             is_missing ? CAUSE_HEARTBEAT_MISSING : CAUSE_SENSE_FAILED, 0, now_usec);
                 return;
         }

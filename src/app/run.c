@@ -42,7 +42,8 @@ static void put_config(Buf *buf,
         put_entry(buf, "root", root);
         put_entry(buf, "state_dir", folders->state_dir);
         put_entry(buf, "run_dir", folders->run_dir);
-        buf_put(buf, "serve: { listen: off }\nservices:\n");
+        /* The working folder may hold a folder `logs` that is none of ours. */
+        buf_put(buf, "serve: { listen: off }\nprevention: { logs: { dirs: [] } }\nservices:\n");
         put_entry(buf, "  - name", name);
         buf_put(buf, "    command: [ ");
         for (size_t i = 0; command[i]; i++) {

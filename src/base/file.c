@@ -164,6 +164,10 @@ int file_write_atomic(const char *path, const char *data, size_t length, mode_t 
         if (n < 0 || (size_t) n >= sizeof(temporary))
                 return -ENAMETOOLONG;
 
+        /* One that a kill has left behind may have another mode. */
+        if (unlink(temporary) < 0 && errno != ENOENT)
+                return -errno;
+
         int r = write_and_sync(temporary, data, length, mode);
         if (r >= 0 && rename(temporary, path) < 0)
                 r = -errno;

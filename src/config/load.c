@@ -7,9 +7,6 @@
  *
  * The first error ends it: one sentence that can be acted on, not a cascade. Nothing half-made ever
  * leaves: the caller gets a whole configuration or none, and keeps the one in force.
- *
- * What `run` guards goes through the same doors: its words become nodes, and the same table, the same
- * readers and the same checks make the configuration of them.
  */
 
 #include "config/load.h"
@@ -81,12 +78,6 @@ static int begin(Loader *loader) {
         return config->path ? 0 : -ENOMEM;
 }
 
-static int finish(Loader *loader, Node *root) {
-        int r = walk_tree(loader, root);
-
-        return r < 0 ? r : verify(loader);
-}
-
 static int parse(Loader *loader, const char *text, size_t length) {
         Node nothing = { .kind = NODE_MAP, .text = "" };
         TreeError error;
@@ -102,142 +93,8 @@ static int parse(Loader *loader, const char *text, size_t length) {
         if (r < 0)
                 return r;
 
-        return finish(loader, root ? root : &nothing);
-}
-
-/* Hangs "key: value" onto a map. Without memory nothing is hung, and the caller is told by NULL. */
-static Node *put(Loader *loader, Node *map, const char *key, NodeKind kind, const char *text) {
-        Node *name = arena_take(loader->scratch, sizeof(Node));
-        Node *value = arena_take(loader->scratch, sizeof(Node));
-
-        if (!name || !value)
-                return NULL;
-
-        *name = (Node){ .kind = NODE_TEXT, .mark = { .column = 1 }, .text = key };
-        *value = (Node){ .kind = kind, .mark = { .column = 1 }, .text = text };
-        tree_append(map, name);
-        tree_append(map, value);
-        return value;
-}
-
-static int put_words(Loader *loader, Node *list, const char *const *argv) {
-        for (const char *const *word = argv; *word; word++) {
-                Node *node = arena_take(loader->scratch, sizeof(Node));
-                if (!node)
-                        return -ENOMEM;
-
-                *node = (Node){ .kind = NODE_TEXT, .mark = { .column = 1 }, .text = *word };
-                tree_append(list, node);
-        }
-
-        return 0;
-}
-
-/* "./bin/my bot.py" is guarded as "my_bot.py". */
-static void name_of(const char *program, char ret_name[static NAME_SIZE]) {
-        static const char allowed[] =
-                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@-";
-        const char *slash = strrchr(program, '/');
-
-        (void) text_copy(ret_name, NAME_SIZE, slash ? slash + 1 : program); /* cut is fine */
-        if (*ret_name == '\0')
-                (void) text_copy(ret_name, NAME_SIZE, "command"); /* it fits */
-
-        for (char *p = ret_name; *p; p++)
-                if (!strchr(allowed, *p) || (p == ret_name && (*p == '-' || *p == '.')))
-                        *p = '_';
-}
-
-/* What a file would have said. */
-static int write_out(Loader *loader, const CommandOptions *options, const char *name, Node *root) {
-        const struct {
-                const char *key;
-                const char *text;
-        } texts[] = {
-                { "language", options->language },
-                { "root", options->root },
-                { "state_dir", options->state_dir },
-                { "run_dir", options->run_dir },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-                if (texts[i].text && !put(loader, root, texts[i].key, NODE_TEXT, texts[i].text))
-                        return -ENOMEM;
-
-        if (options->serve_listen) {
-                const char *listen = *options->serve_listen ? options->serve_listen : "off";
-                Node *serve = put(loader, root, "serve", NODE_MAP, "");
-
-                if (!serve || !put(loader, serve, "listen", NODE_TEXT, listen))
-                        return -ENOMEM;
-        }
-
-        /* The working folder may hold a folder `logs` that is none of ours. */
-        Node *prevention = put(loader, root, "prevention", NODE_MAP, "");
-        Node *logs = prevention ? put(loader, prevention, "logs", NODE_MAP, "") : NULL;
-        if (!logs || !put(loader, logs, "dirs", NODE_LIST, ""))
-                return -ENOMEM;
-
-        Node *services = put(loader, root, "services", NODE_LIST, "");
-        Node *service = arena_take(loader->scratch, sizeof(Node));
-        if (!services || !service)
-                return -ENOMEM;
-        *service = (Node){ .kind = NODE_MAP, .mark = { .column = 1 }, .text = "" };
-        tree_append(services, service);
-
-        Node *command = put(loader, service, "command", NODE_LIST, "");
-        if (!command || !put(loader, service, "name", NODE_TEXT, name))
-                return -ENOMEM;
-
-        return put_words(loader, command, options->argv);
-}
-
-static int make_for_command(Loader *loader, const CommandOptions *options) {
-        Node root = { .kind = NODE_MAP, .text = "" };
-        char name[NAME_SIZE];
-
-        int r = begin(loader);
-        if (r < 0)
-                return r;
-
-        name_of(options->argv[0], name);
-        r = write_out(loader, options, options->name ? options->name : name, &root);
-        if (r < 0)
-                return r;
-
-        return finish(loader, &root);
-}
-
-typedef struct Source {
-        const char *path;
-        const char *text;
-        size_t length;
-        const CommandOptions *options; /* instead of the text */
-} Source;
-
-static int make(const Source *source, Config **ret_config, ConfigError *reterr_error) {
-        CLEANUP_ARENA Arena *arena = arena_new();
-        CLEANUP_ARENA Arena *scratch = arena_new();
-        Loader loader = {
-                .path = source->path,
-                .error = reterr_error,
-                .arena = arena,
-                .scratch = scratch,
-        };
-
-        if (!arena || !scratch)
-                return fail(source->path, reterr_error, -ENOMEM);
-
-        int r = source->options ? make_for_command(&loader, source->options)
-                                : parse(&loader, source->text, source->length);
-        if (r == -ENOMEM)
-                return fail(source->path, reterr_error, r);
-        if (r < 0)
-                return r;
-
-        (void) TAKE_PTR(arena); /* the configuration owns it from here on */
-        *ret_config = loader.config;
-        return 0;
+        r = walk_tree(loader, root ? root : &nothing);
+        return r < 0 ? r : verify(loader);
 }
 
 int config_parse(const char *text,
@@ -253,8 +110,27 @@ int config_parse(const char *text,
         if (length > CONFIG_BYTES_MAX)
                 return fail(path, reterr_error, -EFBIG);
 
-        Source source = { .path = path, .text = text, .length = length };
-        return make(&source, ret_config, reterr_error);
+        CLEANUP_ARENA Arena *arena = arena_new();
+        CLEANUP_ARENA Arena *scratch = arena_new();
+        Loader loader = {
+                .path = path,
+                .error = reterr_error,
+                .arena = arena,
+                .scratch = scratch,
+        };
+
+        if (!arena || !scratch)
+                return fail(path, reterr_error, -ENOMEM);
+
+        int r = parse(&loader, text, length);
+        if (r == -ENOMEM)
+                return fail(path, reterr_error, r);
+        if (r < 0)
+                return r;
+
+        (void) TAKE_PTR(arena); /* the configuration owns it from here on */
+        *ret_config = loader.config;
+        return 0;
 }
 
 int config_load(const char *path, Config **ret_config, ConfigError *reterr_error) {
@@ -284,18 +160,6 @@ int config_load(const char *path, Config **ret_config, ConfigError *reterr_error
                 return fail(absolute, reterr_error, r);
 
         return config_parse(text, length, absolute, ret_config, reterr_error);
-}
-
-int config_new_for_command(const CommandOptions *options,
-                           Config **ret_config,
-                           ConfigError *reterr_error) {
-        assert(options);
-        assert(options->argv && options->argv[0]);
-        assert(ret_config);
-        assert(reterr_error);
-
-        Source source = { .path = "", .options = options };
-        return make(&source, ret_config, reterr_error);
 }
 
 Config *config_free(Config *config) {

@@ -30,23 +30,6 @@ int config_parse(const char *text,
                  Config **ret_config,
                  ConfigError *reterr_error);
 
-/* What `run` is told on its command line. Whatever is NULL stands as in the documentation. */
-typedef struct CommandOptions {
-        const char *name;        /* NULL: the command's own name */
-        const char *const *argv; /* NULL-terminated, at least one word */
-        const char *language;
-        const char *root;         /* absolute: the working directory */
-        const char *state_dir;    /* absolute */
-        const char *run_dir;      /* absolute */
-        const char *serve_listen; /* "" for no page */
-} CommandOptions;
-
-/* The configuration with which `run` guards one command: all defaults, and one service without any check but its own
- * life and its use of the machine. */
-int config_new_for_command(const CommandOptions *options,
-                           Config **ret_config,
-                           ConfigError *reterr_error);
-
 /* Drops everything; NULL is fine. Returns NULL. */
 Config *config_free(Config *config);
 

@@ -583,75 +583,6 @@ static void test_a_relative_file_is_known_by_its_whole_name(void **state) {
         assert_int_equal(chdir("/"), 0);
 }
 
-static void test_a_command(void **state) {
-        static const char *const argv[] = { "./bin/my bot.py", "--fast", "", "[x]", NULL };
-        static const CommandOptions options = {
-                .argv = argv,
-                .language = "ko",
-                .root = "/srv/bot",
-                .state_dir = "/tmp/state",
-                .run_dir = "/tmp/run",
-                .serve_listen = "",
-        };
-        CLEANUP_CONFIG Config *config = NULL;
-        ConfigError error = { .message = "" };
-
-        (void) state;
-        if (config_new_for_command(&options, &config, &error) < 0)
-                fail_msg("%s", error.message);
-        assert_string_equal(config->path, "");
-        assert_string_equal(config->language, "ko");
-        assert_string_equal(config->root, "/srv/bot");
-        assert_string_equal(config->state_dir, "/tmp/state");
-        assert_string_equal(config->run_dir, "/tmp/run");
-        assert_string_equal(config->serve_listen, "");
-        assert_int_equal(config->prevention.n_log_dirs, 0); /* a stranger's `logs` is not ours */
-        assert_int_equal(config->n_services, 1);
-        assert_string_equal(config->services[0].name, "my_bot.py");
-        assert_string_equal(config->services[0].unit, "");
-        assert_int_equal(config->services[0].n_words, 4);
-        assert_string_equal(config->services[0].command[0], "/srv/bot/bin/my bot.py");
-        assert_string_equal(config->services[0].command[2], "");
-        assert_string_equal(config->services[0].command[3], "[x]");
-        assert_null(config->services[0].command[4]);
-        assert_string_equal(config->services[0].directory, "/srv/bot");
-        assert_string_equal(config->services[0].api.url, "");
-        assert_int_equal(config->services[0].logs.n_files, 0);
-        assert_true(config->services[0].is_started);
-}
-
-static void test_a_command_with_little_said(void **state) {
-        static const char *const argv[] = { "sleep", "1", NULL };
-        static const char *const option[] = { "--", NULL };
-        CommandOptions options = { .argv = argv, .name = "nap" };
-        CLEANUP_CONFIG Config *config = NULL;
-        ConfigError error = { .message = "" };
-
-        (void) state;
-        assert_int_equal(config_new_for_command(&options, &config, &error), 0);
-        assert_string_equal(config->services[0].name, "nap");
-        assert_string_equal(config->services[0].command[0],
-                            "sleep"); /* looked for in PATH when it starts */
-        assert_string_equal(config->serve_listen, "127.0.0.1:8787");
-        config = config_free(config);
-
-        options = (CommandOptions){ .argv = option };
-        assert_int_equal(config_new_for_command(&options, &config, &error), 0);
-        assert_string_equal(config->services[0].name, "_-");
-        config = config_free(config);
-
-        options = (CommandOptions){ .argv = argv, .name = "a b" };
-        assert_int_equal(config_new_for_command(&options, &config, &error), -EINVAL);
-        assert_string_equal(
-                error.message,
-                "services[0].name: expected a name of letters, digits and _ . @ -, got \"a b\"");
-
-        options = (CommandOptions){ .argv = argv, .language = "fr" };
-        assert_int_equal(config_new_for_command(&options, &config, &error), -EINVAL);
-        assert_string_equal(error.message, "language: expected one of: en, ko; got \"fr\"");
-        assert_int_equal(error.line, 0);
-}
-
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_the_documented_file_is_the_default),
@@ -673,8 +604,6 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_every_shortened_file),
                 cmocka_unit_test(test_files_that_cannot_be_read),
                 cmocka_unit_test(test_a_relative_file_is_known_by_its_whole_name),
-                cmocka_unit_test(test_a_command),
-                cmocka_unit_test(test_a_command_with_little_said),
         };
 
         if (argc != 2)
