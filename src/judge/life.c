@@ -34,6 +34,10 @@ static const usec_t EARLY_DEATH_USEC = 5 * USEC_PER_MINUTE;
 /* An act that was wanted and has not begun after a minute will not begin: we were restarted in between. */
 static const usec_t ACT_LOST_USEC = USEC_PER_MINUTE;
 
+/* A person's order to stop is repeated for so long. Later, what runs was started by somebody while we did not look, and
+ * an old order must not take it down. */
+static const usec_t STOP_WISH_USEC = 10 * USEC_PER_MINUTE;
+
 /* More deaths than this in an hour are somebody else's doing (we have a budget) and are not told one by one. */
 static const unsigned DEATHS_TOLD_MAX = 12;
 
@@ -186,7 +190,7 @@ static void note_down(const Case *c, bool is_new) {
                 return;
 
         /* Somebody started what a person had stopped: the stop is over. */
-        if (j->down == DOWN_OPERATOR && !c->facts->is_operator_stopped)
+        if (j->down == DOWN_OPERATOR && j->is_stop_seen && !c->facts->is_operator_stopped)
                 life_forget_operator_stop(j);
 
         j->down = down;
@@ -223,6 +227,10 @@ static void note_up(const Case *c) {
         ServiceJudgement *j = c->judgement;
 
         j->has_run = true;
+
+        if (j->is_operator_stopped && !j->is_stop_seen &&
+            c->now_usec >= usec_add(j->operator_stop_usec, STOP_WISH_USEC))
+                life_forget_operator_stop(j);
 
         if (c->now_usec >= usec_add(j->act_usec, ACT_LOST_USEC))
                 j->is_start_owed = false;

@@ -26,15 +26,15 @@
 /* A stop that did not work is asked for again after a minute, not at every step. */
 static const usec_t STOP_AGAIN_USEC = USEC_PER_MINUTE;
 
-static bool is_stop_due(const Case *c) {
-        const ServiceJudgement *j = c->judgement;
+static usec_t stop_due_usec(const Case *c) {
+        usec_t stop_usec = c->judgement->stop_usec;
 
-        return j->stop_usec == 0 || c->now_usec >= usec_add(j->stop_usec, STOP_AGAIN_USEC);
+        return stop_usec > 0 ? usec_add(stop_usec, STOP_AGAIN_USEC) : 0;
 }
 
 /* Over its ceiling where no kernel holds it: judged by the level, so it is seen again in the next life at once. */
 static bool wants_memory_stop(const Case *c) {
-        return !c->facts->is_memory_enforced && life_is_over_memory(c) && is_stop_due(c);
+        return !c->facts->is_memory_enforced && life_is_over_memory(c);
 }
 
 /* A person's stop was lost in the middle of another act, or systemd is about to undo it. */
@@ -42,16 +42,17 @@ static bool wants_person_stop(const Case *c) {
         const ServiceJudgement *j = c->judgement;
         bool is_undone = c->facts->state == SERVICE_RUNNING || c->facts->is_backend_restarting;
 
-        return j->is_operator_stopped && !j->is_stop_seen && is_undone && is_stop_due(c);
+        return j->is_operator_stopped && !j->is_stop_seen && is_undone;
 }
 
-static bool want_when_up(const Case *c, Intent *ret_wanted) {
+static bool want_when_up(const Case *c, Intent *ret_wanted, usec_t *ret_due_usec) {
         CheckKind kind;
 
         if (wants_memory_stop(c)) {
                 *ret_wanted = (Intent){ .action = ACTION_STOP,
                                         .reason = REASON_MEMORY_MAX,
                                         .check = CHECK_MEMORY };
+                *ret_due_usec = stop_due_usec(c);
                 return true;
         }
 
@@ -77,11 +78,12 @@ bool want_find(const Case *c, Intent *ret_wanted, usec_t *ret_due_usec) {
 
         if (wants_person_stop(c)) {
                 *ret_wanted = (Intent){ .action = ACTION_STOP, .reason = REASON_OPERATOR };
+                *ret_due_usec = stop_due_usec(c);
                 return true;
         }
 
         if (c->facts->state == SERVICE_RUNNING)
-                return want_when_up(c, ret_wanted);
+                return want_when_up(c, ret_wanted, ret_due_usec);
 
         if (j->down == DOWN_NEVER && c->service->is_started) {
                 *ret_wanted = (Intent){ .action = ACTION_START, .reason = REASON_FIRST_START };

@@ -409,6 +409,11 @@ static void check_not_forgotten(Checker *checker,
             state->services[i].refusal != REFUSAL_NONE)
                 return;
 
+        /* A stop that was decided a moment ago comes first, and is asked for again in a minute. */
+        if (facts->state == SERVICE_RUNNING && state->services[i].wanted != REASON_NONE &&
+            decision->next_usec <= world->now_usec + USEC_PER_MINUTE)
+                return;
+
         if (facts->state == SERVICE_FAILED && decision->next_usec > world->now_usec + delay_usec)
                 complain(checker, "%s: dead and forgotten", world->bots[i].name);
 
@@ -465,6 +470,9 @@ void checker_backend_restart(Checker *checker, const World *world, unsigned bot)
 void checker_watchdog_restart(Checker *checker) {
         for (unsigned i = 0; i < BOTS_MAX; i++)
                 memset(checker->bots[i].sure_fails, 0, sizeof(checker->bots[i].sure_fails));
+
+        /* It may have seen a value come back to its own side of an edge, and not remember it. */
+        memset(checker->gauges, 0, sizeof(checker->gauges));
 }
 
 void checker_end(Checker *checker, const World *world, const JudgeState *state) {

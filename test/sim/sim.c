@@ -234,6 +234,7 @@ static void on_act_end(void *userdata, unsigned bot, ActionKind action, bool is_
         judge_outcome(&sim->judge, &world->config, bot, action, is_done,
                       is_done ? "" : "as it happens", took_usec, world->now_usec, &sim->decision);
         checker_decision(&sim->checker, world, &sim->decision);
+        write_checkpoint(sim);
         execute(sim);
 }
 

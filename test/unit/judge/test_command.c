@@ -272,6 +272,50 @@ static void test_a_start_in_the_middle_of_an_act_is_not_half_done(void **unused)
         assert_int_equal(story.state.services[0].level, LEVEL_NORMAL);
 }
 
+static void test_an_old_order_does_not_stop_a_new_life(void **unused) {
+        static JudgeState checkpoint;
+
+        (void) unused;
+        story_init(&story);
+        story_until(&story, 90);
+        story_command(&story, COMMAND_STOP, 0);
+        checkpoint = story.state; /* the last that is written before we are killed */
+        story_until(&story, 600);
+
+        /* Meanwhile a person starts it with systemctl; then we are back, and know only of the order. */
+        story.facts->state = SERVICE_RUNNING;
+        story.facts->incarnation++;
+        story.facts->started_usec = story.now_usec;
+        story.facts->is_operator_stopped = false;
+        story.now_usec += 200 * USEC_PER_SEC;
+        story.state = checkpoint;
+        story_until(&story, 3600);
+        assert_int_equal(story.facts->state, SERVICE_RUNNING);
+        assert_int_equal(story_count_intents(&story, ACTION_STOP, REASON_OPERATOR), 1);
+        assert_false(story.state.services[0].is_operator_stopped);
+}
+
+static void test_systemd_does_not_end_a_persons_stop(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story_until(&story, 90);
+        story.is_obeyed = false;
+        story_command(&story, COMMAND_STOP, 0); /* and we are killed before it is done */
+        story.facts->is_backend_restarting = true;
+        story_die(&story, EXIT_CAUSE_FAILURE, 1);
+        story_until(&story, 100);
+
+        /* It is back by systemd's hand, not by a person's. */
+        story.facts->is_backend_restarting = false;
+        story.facts->state = SERVICE_RUNNING;
+        story.facts->incarnation++;
+        story.facts->started_usec = story.now_usec;
+        story.is_obeyed = true;
+        story_until(&story, 600);
+        assert_int_equal(story_count_intents(&story, ACTION_STOP, REASON_OPERATOR), 2);
+        assert_int_equal(story.facts->state, SERVICE_STOPPED);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_systemctl_stopped_stays_stopped),
@@ -288,6 +332,8 @@ int main(void) {
                 cmocka_unit_test(test_a_stop_outruns_systemd),
                 cmocka_unit_test(test_whoever_starts_it_ends_a_persons_stop),
                 cmocka_unit_test(test_a_start_in_the_middle_of_an_act_is_not_half_done),
+                cmocka_unit_test(test_an_old_order_does_not_stop_a_new_life),
+                cmocka_unit_test(test_systemd_does_not_end_a_persons_stop),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
