@@ -24,6 +24,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,7 +102,6 @@ typedef struct Embedded {
 
         pid_t pid; /* 0: there is no main process */
         int pidfd;
-        uint64_t start_ticks; /* of the present main process, or the last */
         usec_t started_usec;
         usec_t obituary_until_usec; /* 0: it has not ended */
         uint64_t incarnation;
@@ -321,7 +321,6 @@ static unsigned signal_all(Embedded *embedded, int signal_number) {
                 .lock_path = embedded->lock_path,
                 .mark = embedded->mark,
                 .session = embedded->pidfd >= 0 ? embedded->pid : 0,
-                .since_ticks = embedded->start_ticks,
         };
 
         return roster_signal(&query, signal_number);
@@ -482,12 +481,8 @@ static int hold_take(Embedded *embedded, pid_t pid, int pidfd) {
 }
 
 static int hold_launched(Embedded *embedded, const Launched *launched) {
-        ProcessStat stat;
-
         embedded->started_usec = clock_boottime_usec();
         embedded->report_fd = launched->report_fd;
-        if (roster_read_stat(launched->pid, &stat) >= 0)
-                embedded->start_ticks = stat.start_ticks;
 
         int r = hold_take(embedded, launched->pid, launched->pidfd);
         if (r < 0)
@@ -557,6 +552,13 @@ static void way_is_clear(Embedded *embedded) {
 
 /* Taking over. */
 
+/* Dead, and only its entry waits for a parent that does not come: such a one is not taken over. */
+static bool has_ended(int pidfd) {
+        struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+        return poll(&end, 1, /* timeout= */ 0) > 0;
+}
+
 /* 1 and the main process is held; 0 when there is none (`ret_was_there`: in this boot there was). */
 static int adopt(Embedded *embedded, bool *ret_was_there) {
         PidFile pidfile;
@@ -576,12 +578,11 @@ static int adopt(Embedded *embedded, bool *ret_was_there) {
                 return 0;
 
         *ret_was_there = true;
-        embedded->start_ticks = pidfile.start_ticks;
 
         /* First the hold, then the look: if it is the right one now, it was the right one when we took hold. */
         CLEANUP_FD int pidfd = child_open_pidfd(pidfile.pid);
         bool is_it = pidfd >= 0 && roster_read_stat(pidfile.pid, &stat) >= 0 &&
-                     stat.start_ticks == pidfile.start_ticks;
+                     stat.start_ticks == pidfile.start_ticks && !has_ended(pidfd);
 
         detach_fence(embedded, /* is_removed= */ false);
         if (!is_it || pidfile.fence[0] != '\0')
@@ -889,7 +890,8 @@ static void embedded_facts(const Service *service, ServiceFacts *ret_facts) {
         ret_facts->is_operator_stopped = embedded->is_operator_stopped;
         ret_facts->is_backend_restarting = false;
         ret_facts->is_start_limited = false;
-        ret_facts->is_busy = embedded->act.kind != ACTION_NONE;
+        /* It is dead and how it died is being found out: until then nothing is to be concluded from the corpse. */
+        ret_facts->is_busy = embedded->act.kind != ACTION_NONE || embedded->obituary_until_usec > 0;
         ret_facts->is_memory_enforced = embedded->fence.has_memory_max;
 }
 

@@ -171,8 +171,7 @@ static void meet(Search *search, pid_t pid, bool is_fenced) {
         /* A zombie holds nothing and does nothing; it only waits for its parent. */
         if (process_presence(&stat) == PROCESS_ZOMBIE || process_presence(&stat) == PROCESS_GONE)
                 return;
-        if (!is_fenced &&
-            (stat.start_ticks < search->query->since_ticks || !is_member(search, pid, &stat)))
+        if (!is_fenced && !is_member(search, pid, &stat))
                 return;
 
         search->n_found++;

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "sense/process.h"
@@ -12,9 +11,8 @@
 typedef struct RosterQuery {
         const Fence *fence;
         const char *lock_path;
-        const char *mark;     /* "KEY=value", in the environment of each of them */
-        pid_t session;        /* of the main process, while it is certain to exist; else 0 */
-        uint64_t since_ticks; /* none of them is older */
+        const char *mark; /* "KEY=value", in the environment of each of them */
+        pid_t session;    /* of the main process, while it is certain to exist; else 0 */
 } RosterQuery;
 
 /* Counts the living processes of the service and sends each the signal, 0 for none; each is held by a pidfd and looked at

@@ -206,3 +206,11 @@ void rig_wait_dead(Rig *rig, pid_t pid) {
         while (rig_is_alive(pid))
                 turn(rig, since_usec, "the end of a process");
 }
+
+void rig_wait_gone(Rig *rig, pid_t pid) {
+        usec_t since_usec = clock_boottime_usec();
+        ProcessStat stat;
+
+        while (roster_read_stat(pid, &stat) >= 0)
+                turn(rig, since_usec, "a process to be buried");
+}

@@ -53,3 +53,6 @@ pid_t rig_wait_pid(Rig *rig, const char *path, unsigned n_lines);
 /* Whether the process lives (a zombie does not), and a wait until it does not. */
 bool rig_is_alive(pid_t pid);
 void rig_wait_dead(Rig *rig, pid_t pid);
+
+/* Until not even a zombie is left. */
+void rig_wait_gone(Rig *rig, pid_t pid);

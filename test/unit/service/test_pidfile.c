@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The text by which a process is found again must be exactly what we write and nothing else:
- * somebody will be signalled because of it.
+ * The text by which a process is found again. Somebody will be signalled because of it, so it must
+ * be exactly what we write and nothing else: each field is tried with what it must not be, and the
+ * whole is cut at every byte.
  */
 
 #include <errno.h>
