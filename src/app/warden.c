@@ -25,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <systemd/sd-daemon.h>
@@ -208,7 +207,9 @@ static int take_lock(Warden *warden) {
         if (warden->lock_fd < 0)
                 return log_errno(LOG_LEVEL_ERROR, -errno, _("cannot open %s"), path);
 
-        if (flock(warden->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        /* Not flock(2): a service between fork and execve would share that lock, and survive us with it for a moment. */
+        const struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        if (fcntl(warden->lock_fd, F_SETLK, &lock) < 0) {
                 (void) file_read_fd(warden->lock_fd, pid, sizeof(pid),
                                     &length); /* only for the message */
                 pid[strcspn(pid, "\n")] = '\0';
