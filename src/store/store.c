@@ -179,7 +179,7 @@ static int set_up(Store *store, sqlite3 *db) {
                         store->limits.max_bytes + store->limits.max_bytes / CAP_SLACK_DIVISOR;
 
                 (void) snprintf(cap, sizeof(cap), "PRAGMA max_page_count = %llu",
-                                (unsigned long long) (bytes / 4096 + 16));
+                                (unsigned long long) bytes / 4096 + 16);
                 code = sql_run(db, cap);
                 if (code != SQLITE_OK)
                         return code;
@@ -529,33 +529,33 @@ int store_list_events(Store *store,
         return code == SQLITE_DONE ? 0 : fault(store, code);
 }
 
-/* The number of a series, made when it is new and `may_make`. SQLITE_DONE: there is none. */
+#define FIND_SERIES "SELECT id FROM series WHERE metric = ? AND service = ?"
+
+/* The number of a series, by a statement made of FIND_SERIES. SQLITE_DONE: there is none. */
 static int
-find_series(sqlite3 *db, const char *metric, const char *service, bool may_make, int64_t *ret_id) {
-        CLEANUP_STATEMENT sqlite3_stmt *find = NULL;
-        CLEANUP_STATEMENT sqlite3_stmt *make = NULL;
-
-        int code = sql_prepare(db, "SELECT id FROM series WHERE metric = ? AND service = ?", &find);
+find_series(sqlite3_stmt *find, const char *metric, const char *service, int64_t *ret_id) {
+        int code = bind_text(find, 1, metric);
         if (code == SQLITE_OK)
-                code = bind_text(find, 1, metric);
+                code = bind_text(find, 2, service ? service : "");
         if (code == SQLITE_OK)
-                code = bind_text(find, 2, service);
-        if (code != SQLITE_OK)
-                return code;
-
-        code = sqlite3_step(find);
+                code = sqlite3_step(find);
         if (code == SQLITE_ROW) {
                 *ret_id = sqlite3_column_int64(find, 0);
-                return SQLITE_OK;
+                code = SQLITE_OK;
         }
-        if (code != SQLITE_DONE || !may_make)
-                return code;
 
-        code = sql_prepare(db, "INSERT INTO series (metric, service) VALUES (?, ?)", &make);
+        (void) sqlite3_reset(find); /* repeats the code of the step */
+        return code;
+}
+
+static int make_series(sqlite3 *db, const char *metric, const char *service, int64_t *ret_id) {
+        CLEANUP_STATEMENT sqlite3_stmt *make = NULL;
+
+        int code = sql_prepare(db, "INSERT INTO series (metric, service) VALUES (?, ?)", &make);
         if (code == SQLITE_OK)
                 code = bind_text(make, 1, metric);
         if (code == SQLITE_OK)
-                code = bind_text(make, 2, service);
+                code = bind_text(make, 2, service ? service : "");
         if (code == SQLITE_OK)
                 code = sql_step_done(make);
         if (code == SQLITE_OK)
@@ -564,45 +564,51 @@ find_series(sqlite3 *db, const char *metric, const char *service, bool may_make,
         return code;
 }
 
-static int insert_sample(Store *store, sqlite3_stmt *statement, const Sample *sample) {
-        int64_t series;
+static int
+insert_sample(sqlite3 *db, sqlite3_stmt *find, sqlite3_stmt *insert, const Sample *sample) {
+        int64_t series = 0;
 
-        int code = find_series(store->db, sample->metric, sample->service ? sample->service : "",
-                               /* may_make= */ true, &series);
+        int code = find_series(find, sample->metric, sample->service, &series);
+        if (code == SQLITE_DONE)
+                code = make_series(db, sample->metric, sample->service, &series);
         if (code == SQLITE_OK)
-                code = sqlite3_bind_int64(statement, 1, series);
+                code = sqlite3_bind_int64(insert, 1, series);
         if (code == SQLITE_OK)
-                code = sqlite3_bind_int64(statement, 2,
+                code = sqlite3_bind_int64(insert, 2,
                                           (int64_t) (sample->realtime_usec / USEC_PER_MSEC));
         if (code == SQLITE_OK)
-                code = sqlite3_bind_int64(statement, 3, sample->value);
+                code = sqlite3_bind_int64(insert, 3, sample->value);
         if (code == SQLITE_OK)
-                code = sql_step_done(statement);
+                code = sql_step_done(insert);
 
-        (void) sqlite3_reset(statement); /* repeats the code of the step */
+        (void) sqlite3_reset(insert); /* as above */
         return code;
 }
 
-int store_put_samples(Store *store, const Sample *samples, size_t n_samples) {
-        CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-
-        assert(samples || n_samples == 0);
-
-        int r = ensure_open(store);
-        if (r < 0)
-                return r;
+static int insert_samples(Store *store, const Sample *samples, size_t n_samples) {
+        CLEANUP_STATEMENT sqlite3_stmt *find = NULL;
+        CLEANUP_STATEMENT sqlite3_stmt *insert = NULL;
 
         int code = sql_run(store->db, "BEGIN IMMEDIATE");
+        if (code == SQLITE_OK)
+                code = sql_prepare(store->db, FIND_SERIES, &find);
         if (code == SQLITE_OK)
                 code = sql_prepare(
                         store->db,
                         "INSERT OR REPLACE INTO sample (series, time, value) VALUES (?, ?, ?)",
-                        &statement);
+                        &insert);
 
         for (size_t i = 0; i < n_samples && code == SQLITE_OK; i++)
-                code = insert_sample(store, statement, &samples[i]);
+                code = insert_sample(store->db, find, insert, &samples[i]);
 
         return end_transaction(store, code);
+}
+
+int store_put_samples(Store *store, const Sample *samples, size_t n_samples) {
+        assert(samples || n_samples == 0);
+
+        int r = ensure_open(store);
+        return r < 0 ? r : insert_samples(store, samples, n_samples);
 }
 
 /* A stretch of samples being summed up. */
@@ -717,7 +723,8 @@ int store_list_samples(Store *store,
                        const SampleQuery *query,
                        StoreSampleCallback callback,
                        void *userdata) {
-        int64_t series;
+        CLEANUP_STATEMENT sqlite3_stmt *find = NULL;
+        int64_t series = 0;
 
         assert(query);
         assert(query->metric);
@@ -727,8 +734,9 @@ int store_list_samples(Store *store,
         if (r < 0)
                 return r;
 
-        int code = find_series(store->db, query->metric, query->service ? query->service : "",
-                               /* may_make= */ false, &series);
+        int code = sql_prepare(store->db, FIND_SERIES, &find);
+        if (code == SQLITE_OK)
+                code = find_series(find, query->metric, query->service, &series);
         if (code == SQLITE_OK)
                 code = list_series_samples(store, series, query, callback, userdata);
 

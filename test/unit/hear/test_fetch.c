@@ -3,7 +3,9 @@
 /*
  * Requests against a server that behaves as badly as its path says, in a process of its own.
  *
- * Nothing here is timed: a request that ought to end and does not hangs the test.
+ * It drips, floods, lies about lengths, says nothing, speaks something else; and the addresses that no
+ * check may reach are asked for in every spelling. Nothing here is timed: a request that ought to end
+ * and does not hangs the test.
  */
 
 #include <arpa/inet.h>

@@ -3,7 +3,9 @@
 /*
  * Dates at the start of log lines: which are read, as which instant, and what is none.
  *
- * 2026-11-23 10:00:00 UTC is 1795428000.
+ * The tables hold the spellings of the programs our users run (Python's logging, syslog, gunicorn,
+ * HTTP) and lines that only look like a date. 2026-11-23 10:00:00 UTC is 1795428000, and each entry
+ * says how far from that it is.
  */
 
 #include <stdlib.h>

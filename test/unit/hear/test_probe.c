@@ -2,6 +2,10 @@
 
 /*
  * Stories of one health check: answers come, clocks step, work stops.
+ *
+ * Time is ours, so a story of half an hour is a loop. The bodies are what frameworks really send: dates
+ * with and without a zone, counters, NaN, byte order marks; and what an attacker might: a megabyte of
+ * opening brackets.
  */
 
 #include <stdio.h>

@@ -548,6 +548,7 @@ static void test_taken_out_between_two_reads(void **state) {
                 ambush.countdown = i;
                 put_numbered(world, 500);
                 look_all(world);
+                assert_true(i > 2 || ambush.countdown == 0);
                 ambush.countdown = 0;
                 look_all(world);
                 each_once_from(world, 0);

@@ -2,6 +2,9 @@
 
 /*
  * Stories of the window: lines come, age and go.
+ *
+ * Time is ours: five minutes pass in one call. The ring is sent round often, lines come late and from
+ * the future, and the counts are compared at the edges, where a bucket begins to count or ceases to.
  */
 
 #include "hear/window.h"
