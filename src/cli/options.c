@@ -122,8 +122,8 @@ CliExit options_parse(
                 if (option < 0)
                         break;
                 if (option == 'h') {
-                        *ret_wants_help = true;
-                        return CLI_WELL;
+                        *ret_wants_help = true; /* read on: a language may follow */
+                        continue;
                 }
                 if (option == ':')
                         return complain(verb->name, _("this option needs a value"), argv[before]);
@@ -134,7 +134,8 @@ CliExit options_parse(
         options->n_arguments = argc - optind;
         options->arguments = argv + optind;
 
-        if (options->n_arguments > 0 && !takes(letters, 'p') && !takes(letters, '+'))
+        if (options->n_arguments > 0 && !*ret_wants_help && !takes(letters, 'p') &&
+            !takes(letters, '+'))
                 return complain(verb->name, _("takes no argument"), options->arguments[0]);
 
         return check_language(verb->name, options);

@@ -5,9 +5,9 @@
  *
  * Each NAME.json of the folder is shown at 80 columns, without and with colour, and compared with
  * NAME.txt and NAME.colour.txt; NAME.events are the events beside it. A story-NAME.json is told by
- * `explain` instead. With ALBRAGUARD_GOLDEN_UPDATE=1 the files are written anew, to be looked at
- * before they are committed. Whatever the input, nothing that steers a terminal may come out but
- * our own colours.
+ * `explain` instead, and a ko-NAME.json is shown in Korean, from the catalogue that was built. With
+ * ALBRAGUARD_GOLDEN_UPDATE=1 the files are written anew, to be looked at before they are committed.
+ * Whatever the input, nothing that steers a terminal may come out but our own colours.
  */
 
 #include <stdint.h>
@@ -24,6 +24,7 @@
 #include "unit.h"
 
 static const char *folder;
+static const char *catalogues;
 
 typedef struct GoldenCase {
         const char *name;
@@ -45,7 +46,14 @@ static const GoldenCase cases[] = {
         { "forty", "", "", CLI_FINDINGS },
         { "hostile", "", "", CLI_FINDINGS },
         { "empty", "", "", CLI_WELL },
+        { "ko-normal", "", "", CLI_WELL },
+        { "ko-critical", "", "", CLI_FINDINGS },
+        { "ko-held", "", "", CLI_FINDINGS },
 };
+
+static void choose_language(const char *name) {
+        i18n_open_at(strncmp(name, "ko-", 3) == 0 ? "ko" : "en", catalogues);
+}
 
 static char *read_text(const char *name, const char *ending, size_t *ret_length) {
         char path[1024];
@@ -137,6 +145,7 @@ static void test_status_screen(void **state) {
         json_t *status = read_status(c->name);
         Happened happened;
 
+        choose_language(c->name);
         read_events(c->name, &happened);
 
         for (int i = 0; i < 2; i++) {
@@ -172,6 +181,7 @@ static void check_story(const char *name, const char *service, uint64_t seq) {
         FILE *file = open_memstream(&seen, &length);
         Screen screen = { .file = file, .width = 80 };
 
+        choose_language(name);
         read_events(name, &happened);
         assert_int_equal(incident_find(&happened, service, seq, &incident), 0);
         /* 2026-11-23T04:05:00Z */
@@ -192,6 +202,11 @@ static void test_story_of_a_service(void **state) {
         check_story("story-over", "albratrading-multi", 0);
 }
 
+static void test_story_in_korean(void **state) {
+        (void) state;
+        check_story("ko-story-over", "albratrading-multi", 0);
+}
+
 static void test_story_that_is_not_over(void **state) {
         (void) state;
         check_story("story-open", "", 0);
@@ -202,6 +217,7 @@ static void test_width_is_kept(void **state) {
         json_t *status = read_status("three");
 
         (void) state;
+        choose_language("three");
         for (unsigned width = 40; width <= 200; width++) {
                 char *seen = NULL;
                 size_t length = 0;
@@ -237,6 +253,7 @@ static void test_absent(void **state) {
         Screen screen = { .file = file, .width = 80 };
 
         (void) state;
+        choose_language("absent");
         status_render_absent(&screen, json, 125 * USEC_PER_SEC);
         status_render_absent(&screen, NULL, 0);
         assert_int_equal(fclose(file), 0);
@@ -250,17 +267,17 @@ static void test_absent(void **state) {
 }
 
 int main(int argc, char **argv) {
-        struct CMUnitTest tests[ELEMENTSOF(cases) + 4] = { { 0 } };
+        struct CMUnitTest tests[ELEMENTSOF(cases) + 5] = { { 0 } };
         size_t n = 0;
 
-        if (argc < 2) {
-                (void) fprintf(stderr, "which folder?\n");
+        if (argc < 3) {
+                (void) fprintf(stderr, "which folder, and where are the catalogues?\n");
                 return 2;
         }
         folder = argv[1];
+        catalogues = argv[2];
         (void) setenv("TZ", "UTC", 1);
         (void) unsetenv("LC_ALL");
-        i18n_open("en");
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
                 tests[n++] = (struct CMUnitTest){
@@ -270,6 +287,7 @@ int main(int argc, char **argv) {
                 };
         tests[n++] = (struct CMUnitTest) cmocka_unit_test(test_story_of_a_service);
         tests[n++] = (struct CMUnitTest) cmocka_unit_test(test_story_that_is_not_over);
+        tests[n++] = (struct CMUnitTest) cmocka_unit_test(test_story_in_korean);
         tests[n++] = (struct CMUnitTest) cmocka_unit_test(test_width_is_kept);
         tests[n++] = (struct CMUnitTest) cmocka_unit_test(test_absent);
 
