@@ -12,8 +12,9 @@
  * kernel says is calling, before a handler hears of it. Messages are typed by D-Bus, so there is
  * nothing of ours to parse.
  *
- * A listener that does not read is disconnected when sd-bus's queue for it is full: our memory is
- * not where others keep what they have no time for.
+ * A listener that does not read is disconnected when it is too far behind: our memory is not where
+ * others keep what they have no time for. Nor can those who may only look take all the places: some
+ * are left for those who may act, and the clerk has its own.
  */
 
 #include "app/control.h"
@@ -31,6 +32,9 @@
 #include "base/log.h"
 #include "base/macro.h"
 
+/* A flood of connections is taken in at this pace; the loop has other things to do. */
+#define ACCEPT_PER_SECOND 50
+
 typedef struct Connection {
         Control *control;
         sd_bus *bus; /* NULL: the place is free */
@@ -44,14 +48,12 @@ struct Control {
         int listen_fd;
         char path[PATH_SIZE];
         ControlHandlers handlers;
+        bool is_full_told;
         Connection connections[CONTROL_CONNECTIONS_MAX];
-        Connection *clerk; /* one of them, or NULL */
+        Connection clerk;
 };
 
 static void connection_close(Connection *connection) {
-        if (connection->control->clerk == connection)
-                connection->control->clerk = NULL;
-
         (void) sd_bus_detach_event(connection->bus);
         sd_bus_close(connection->bus);
         connection->bus = sd_bus_unref(connection->bus);
@@ -61,8 +63,13 @@ static int refuse(sd_bus_error *error, const char *name, const char *text) {
         return sd_bus_error_set(error, name, text);
 }
 
+static bool may_act(const Connection *connection) {
+        return connection->is_clerk || connection->peer.uid == 0 ||
+               connection->peer.uid == geteuid();
+}
+
 static int require_act(const Connection *connection, sd_bus_error *error) {
-        if (connection->is_clerk || connection->peer.uid == 0 || connection->peer.uid == geteuid())
+        if (may_act(connection))
                 return 0;
 
         return refuse(error, BUS_ERROR "NotPermitted",
@@ -74,6 +81,22 @@ static int require_clerk(const Connection *connection, sd_bus_error *error) {
                 return 0;
 
         return refuse(error, BUS_ERROR "NotPermitted", _("this is for albraguard's own clerk"));
+}
+
+/* How many messages of ours it has not read; those in the socket do not count. */
+static uint64_t count_unread(const Connection *connection) {
+        uint64_t n = 0;
+
+        (void) sd_bus_get_n_queued_write(connection->bus,
+                                         &n); /* a closed one has read all it ever will */
+        return n;
+}
+
+static int require_room(const Connection *connection, sd_bus_error *error) {
+        if (count_unread(connection) <= CONTROL_UNREAD_MAX)
+                return 0;
+
+        return refuse(error, SD_BUS_ERROR_LIMITS_EXCEEDED, _("read the earlier answers first"));
 }
 
 static int
@@ -98,8 +121,9 @@ static int method_get_status(sd_bus_message *message, void *userdata, sd_bus_err
         const ControlHandlers *handlers = &connection->control->handlers;
         CLEANUP_FREE char *json = NULL;
 
-        (void) error;
-        int r = handlers->get_status(handlers->userdata, &json);
+        int r = require_room(connection, error);
+        if (r >= 0)
+                r = handlers->get_status(handlers->userdata, &json);
         if (r < 0)
                 return r;
 
@@ -124,8 +148,9 @@ static int method_get_events(sd_bus_message *message, void *userdata, sd_bus_err
         uint32_t most;
         sd_bus_message *reply = NULL;
 
-        (void) error;
-        int r = sd_bus_message_read(message, "tu", &since_seq, &most);
+        int r = require_room(connection, error);
+        if (r >= 0)
+                r = sd_bus_message_read(message, "tu", &since_seq, &most);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(message, &reply);
         if (r >= 0)
@@ -337,30 +362,31 @@ static int on_disconnected(sd_bus_message *message, void *userdata, sd_bus_error
         return 1;
 }
 
-static Connection *free_place(Control *control) {
-        for (size_t i = 0; i < ELEMENTSOF(control->connections); i++)
-                if (!control->connections[i].bus)
-                        return &control->connections[i];
+/* Before anything is answered, also what sd-bus answers by itself. */
+static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Connection *connection = userdata;
 
-        return NULL;
+        (void) message;
+        (void) error;
+        if (count_unread(connection) <= CONTROL_BEHIND_MAX)
+                return 0;
+
+        connection_close(connection);
+        return 1;
 }
 
 static int
-connection_open_take(Control *control, int socket_fd, bool is_clerk, Connection **ret_connection) {
-        CLEANUP_FD int fd = socket_fd;
-        Connection *connection = free_place(control);
-
-        if (!connection)
-                return -EUSERS;
-
+connection_open_take(Control *control, Connection *connection, int socket_fd, bool is_clerk) {
         *connection = (Connection){ .control = control, .is_clerk = is_clerk };
-        int r = bus_open_server_take(TAKE_FD(fd), control->loop, &connection->bus,
-                                     &connection->peer);
+
+        int r = bus_open_server_take(socket_fd, control->loop, &connection->bus, &connection->peer);
         if (r < 0)
                 return r;
 
         r = sd_bus_add_object_vtable(connection->bus, NULL, BUS_OBJECT, BUS_INTERFACE,
                                      control_vtable, connection);
+        if (r >= 0)
+                r = sd_bus_add_filter(connection->bus, NULL, on_message, connection);
         if (r >= 0)
                 r = sd_bus_match_signal(connection->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
                                         "org.freedesktop.DBus.Local", "Disconnected",
@@ -370,13 +396,48 @@ connection_open_take(Control *control, int socket_fd, bool is_clerk, Connection 
                 return r;
         }
 
-        *ret_connection = connection;
+        return 0;
+}
+
+static Connection *find_place(Control *control) {
+        for (size_t i = 0; i < ELEMENTSOF(control->connections); i++)
+                if (!control->connections[i].bus)
+                        return &control->connections[i];
+
+        return NULL;
+}
+
+static unsigned count_strangers(const Control *control) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(control->connections); i++)
+                n += control->connections[i].bus && !may_act(&control->connections[i]);
+
+        return n;
+}
+
+static int take_connection(Control *control, int socket_fd) {
+        Connection *connection = find_place(control);
+
+        if (!connection) {
+                (void) close(socket_fd);
+                return -EUSERS;
+        }
+
+        int r = connection_open_take(control, connection, socket_fd, /* is_clerk= */ false);
+        if (r < 0)
+                return r;
+
+        if (!may_act(connection) && count_strangers(control) > CONTROL_STRANGERS_MAX) {
+                connection_close(connection);
+                return -EUSERS;
+        }
+
         return 0;
 }
 
 static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         Control *control = userdata;
-        Connection *connection;
 
         (void) source;
         (void) revents;
@@ -384,9 +445,11 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
         if (socket_fd < 0)
                 return 0; /* it went away again, or we are out of descriptors: the next one may have luck */
 
-        int r = connection_open_take(control, socket_fd, /* is_clerk= */ false, &connection);
-        if (r < 0)
-                log_errno(LOG_LEVEL_WARNING, r, "a connection to %s was not taken", control->path);
+        int r = take_connection(control, socket_fd);
+        if (r < 0 && !control->is_full_told)
+                log_errno(LOG_LEVEL_WARNING, r, _("a connection to %s was not taken"),
+                          control->path);
+        control->is_full_told = r < 0;
         return 0;
 }
 
@@ -410,6 +473,8 @@ int control_new(sd_event *loop,
 
         r = sd_event_add_io(loop, &control->source, control->listen_fd, EPOLLIN, on_connection,
                             control);
+        if (r >= 0)
+                r = sd_event_source_set_ratelimit(control->source, USEC_PER_SEC, ACCEPT_PER_SECOND);
         if (r < 0) {
                 (void) control_free(control);
                 return r;
@@ -423,11 +488,12 @@ Control *control_free(Control *control) {
         if (!control)
                 return NULL;
 
+        /* Who reads has been sent everything already; who does not must not hold up our end. */
         for (size_t i = 0; i < ELEMENTSOF(control->connections); i++)
-                if (control->connections[i].bus) {
-                        (void) sd_bus_flush(control->connections[i].bus); /* the last answer */
+                if (control->connections[i].bus)
                         connection_close(&control->connections[i]);
-                }
+        if (control->clerk.bus)
+                connection_close(&control->clerk);
         (void) sd_event_source_disable_unref(control->source);
         (void) close(control->listen_fd);
         (void) unlink(control->path); /* the next watch replaces it anyway */
@@ -438,10 +504,10 @@ Control *control_free(Control *control) {
 int control_set_clerk_take(Control *control, int socket_fd) {
         assert(control);
 
-        if (control->clerk)
-                connection_close(control->clerk);
+        if (control->clerk.bus)
+                connection_close(&control->clerk);
 
-        return connection_open_take(control, socket_fd, /* is_clerk= */ true, &control->clerk);
+        return connection_open_take(control, &control->clerk, socket_fd, /* is_clerk= */ true);
 }
 
 static int send_event(Connection *connection, const Event *event) {
@@ -460,7 +526,8 @@ void control_show_event(Control *control, const Event *event) {
         for (size_t i = 0; i < ELEMENTSOF(control->connections); i++) {
                 Connection *connection = &control->connections[i];
 
-                if (connection->bus && !connection->is_clerk && send_event(connection, event) < 0)
+                if (connection->bus && (send_event(connection, event) < 0 ||
+                                        count_unread(connection) > CONTROL_BEHIND_MAX))
                         connection_close(connection);
         }
 }
@@ -468,7 +535,7 @@ void control_show_event(Control *control, const Event *event) {
 int control_send_event(Control *control, const Event *event) {
         assert(control);
 
-        return control->clerk ? send_event(control->clerk, event) : -ENOTCONN;
+        return control->clerk.bus ? send_event(&control->clerk, event) : -ENOTCONN;
 }
 
 int control_send_samples(Control *control,
@@ -478,10 +545,10 @@ int control_send_samples(Control *control,
         sd_bus_message *message = NULL;
 
         assert(control);
-        if (!control->clerk)
+        if (!control->clerk.bus)
                 return -ENOTCONN;
 
-        int r = sd_bus_message_new_signal(control->clerk->bus, &message, BUS_OBJECT, BUS_INTERFACE,
+        int r = sd_bus_message_new_signal(control->clerk.bus, &message, BUS_OBJECT, BUS_INTERFACE,
                                           "Sample");
         if (r >= 0)
                 r = sd_bus_message_append(message, "t", (uint64_t) realtime_usec);
@@ -493,7 +560,7 @@ int control_send_samples(Control *control,
         if (r >= 0)
                 r = sd_bus_message_close_container(message);
         if (r >= 0)
-                r = sd_bus_send(control->clerk->bus, message, NULL);
+                r = sd_bus_send(control->clerk.bus, message, NULL);
 
         (void) sd_bus_message_unref(message);
         return r;

@@ -13,7 +13,11 @@
 #include "model/event.h"
 
 enum {
-        CONTROL_CONNECTIONS_MAX = 32, /* one more is closed at once */
+        CONTROL_CONNECTIONS_MAX =
+                32, /* the clerk has a place of its own; one more is closed at once */
+        CONTROL_STRANGERS_MAX = 24,                   /* of these, by those who may only look */
+        CONTROL_BEHIND_MAX = 2 * DECISION_EVENTS_MAX, /* messages a listener has not read yet */
+        CONTROL_UNREAD_MAX = 4, /* beyond so many, no large answers are added */
         CONTROL_ANSWER_SIZE = 512,
         CONTROL_EVENTS_MAX = 512, /* per GetEvents */
 };
