@@ -92,19 +92,27 @@ void scratch_turn(sd_event *loop, bool (*is_done)(void *userdata), void *userdat
         }
 }
 
-int scratch_as_nobody(int (*function)(void *userdata), void *userdata) {
-        int status = 0;
-
-        if (geteuid() != 0)
-                return -1;
-
+pid_t scratch_fork_nobody(int (*function)(void *userdata), void *userdata) {
+        (void) fflush(NULL);
         pid_t pid = fork();
+
         assert_true(pid >= 0);
         if (pid == 0) {
                 bool is_nobody =
                         setgroups(0, NULL) >= 0 && setgid(NOBODY) >= 0 && setuid(NOBODY) >= 0;
                 _exit(is_nobody ? function(userdata) : 99);
         }
+
+        return pid;
+}
+
+int scratch_as_nobody(int (*function)(void *userdata), void *userdata) {
+        int status = 0;
+
+        if (geteuid() != 0)
+                return -1;
+
+        pid_t pid = scratch_fork_nobody(function, userdata);
 
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFEXITED(status));

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include <systemd/sd-event.h>
 
@@ -27,5 +28,9 @@ void scratch_write(const char *path, const char *text, size_t length);
 /* Turns the loop until `is_done(userdata)`. Fails the test when nothing happens for half a minute. */
 void scratch_turn(sd_event *loop, bool (*is_done)(void *userdata), void *userdata);
 
-/* Runs `function` as nobody in a process of its own and returns its exit status; -1 when we are not root. */
+/* Forks a process that runs `function` as nobody and exits with what it returns; only root can. A loop of
+ * ours is of no use to it: none survives a fork. */
+pid_t scratch_fork_nobody(int (*function)(void *userdata), void *userdata);
+
+/* The same, waited for; -1 when we are not root. */
 int scratch_as_nobody(int (*function)(void *userdata), void *userdata);
