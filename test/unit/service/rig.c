@@ -214,3 +214,12 @@ void rig_wait_gone(Rig *rig, pid_t pid) {
         while (roster_read_stat(pid, &stat) >= 0)
                 turn(rig, since_usec, "a process to be buried");
 }
+
+void rig_wait_halted(Rig *rig, pid_t pid) {
+        usec_t since_usec = clock_boottime_usec();
+        ProcessStat stat;
+
+        /* A signal sent before it has really stopped would still be heard. */
+        while (roster_read_stat(pid, &stat) < 0 || process_presence(&stat) != PROCESS_STOPPED)
+                turn(rig, since_usec, "a process to stop");
+}

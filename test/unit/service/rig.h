@@ -56,3 +56,6 @@ void rig_wait_dead(Rig *rig, pid_t pid);
 
 /* Until not even a zombie is left. */
 void rig_wait_gone(Rig *rig, pid_t pid);
+
+/* Until it is stopped by a signal. */
+void rig_wait_halted(Rig *rig, pid_t pid);

@@ -227,6 +227,7 @@ static void the_halted_hear_the_signal(void **unused) {
         rig_open(&rig, FOR_EVER);
         rig_start(&rig);
         signal_main(&rig, SIGSTOP);
+        rig_wait_halted(&rig, rig.facts.pid);
         rig_stop(&rig);
         assert_int_equal(rig.facts.exit_cause, EXIT_CAUSE_CLEAN);
         rig_close(&rig);
@@ -239,7 +240,7 @@ static void the_halted_and_deaf_are_killed(void **unused) {
         rig_open(&rig, "trap '' TERM; echo $$ > $1; while :; do kill -STOP $$; done");
         rig.service_config.stop_timeout_usec = 100 * USEC_PER_MSEC;
         rig_start(&rig);
-        (void) rig_wait_pid(&rig, rig.marker, 1);
+        rig_wait_halted(&rig, rig_wait_pid(&rig, rig.marker, 1));
         rig_stop(&rig);
         assert_int_equal(rig.facts.exit_value, SIGKILL);
         rig_close(&rig);
