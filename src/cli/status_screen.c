@@ -293,7 +293,7 @@ static void put_state(Buf *buf, const ServiceView *view) {
 
         buf_put(buf, view->state == _SERVICE_STATE_MAX ? _("state not known")
                                                        : service_state_to_words(view->state));
-        if (since_s >= 0)
+        if (since_s > 0)
                 buf_printf(buf, _(" for %s"),
                            text_render_duration(text, (usec_t) since_s * USEC_PER_SEC));
 }

@@ -160,6 +160,44 @@ const char *language_of_environment(void) {
         return "en";
 }
 
+/* The language that a file which cannot be loaded asks for, as far as that can be seen from its lines; or NULL. */
+static const char *language_of_lines(const char *path) {
+        static const char key[] = "language:";
+        CLEANUP_FREE char *text = NULL;
+        size_t length;
+
+        if (file_read_alloc(path, CONFIG_BYTES_MAX, &text, &length) < 0)
+                return NULL;
+
+        for (const char *line = text; line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                if (strncmp(line, key, strlen(key)) != 0)
+                        continue;
+                line += strlen(key);
+                line += strspn(line, " \"'");
+                return strncmp(line, "ko", 2) == 0   ? "ko"
+                       : strncmp(line, "en", 2) == 0 ? "en"
+                                                     : NULL;
+        }
+
+        return NULL;
+}
+
+/* Says what is wrong with a file once more, in the file's own language. */
+static void reword(const char *path, int r, ConfigError *error) {
+        const char *language = language_of_lines(path);
+        Config *config = NULL;
+        ConfigError reworded;
+
+        if (!language || strcmp(language, i18n_language()) == 0)
+                return;
+
+        i18n_open(language);
+        if (config_load(path, &config, &reworded) == r) /* else it has changed meanwhile */
+                *error = reworded;
+        (void) config_free(config);
+}
+
 static CliExit
 use_file(const CliOptions *options, const char *path, bool needs_config, Where *ret) {
         ConfigError error;
@@ -182,6 +220,8 @@ use_file(const CliOptions *options, const char *path, bool needs_config, Where *
                 return CLI_WELL;
         }
 
+        if (!options->language)
+                reword(path, r, &error);
         (void) fprintf(stderr, "albraguard: %s\n", error.message);
         if (r == -EACCES || r == -EPERM)
                 return CLI_NOT_PERMITTED;

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/i18n.h"
 #include "capture.h"
 #include "cli/where.h"
 #include "unit.h"
@@ -51,6 +53,7 @@ static int teardown(void **state) {
                 "albraguard/b",
                 "albraguard",
                 "other",
+                "bad.yaml",
                 "",
         };
 
@@ -159,12 +162,45 @@ static void test_instances(void **state) {
         assert_int_equal(CAPTURE(&capture, &app, "status", "--name", "../b"), CLI_USAGE);
 }
 
+/* Who reads the message about it is who wrote it. */
+static void test_language_of_a_bad_file(void **state) {
+        static const struct {
+                const char *text;
+                const char *language;
+        } cases[] = {
+                { "language: ko\nno_such_key: 1\n", "ko" },
+                { "# a comment\nlanguage:   'ko'\n\tx\n", "ko" },
+                { "language: en\nno_such_key: 1\n", "en" },
+                { "watch:\n  language: ko\n", "en" },
+                { "#language: ko\nno_such_key: 1\n", "en" },
+                { "no_such_key: 1\nlanguage:", "en" },
+        };
+        char path[PATH_SIZE];
+
+        (void) state;
+        in_folder(path, "bad.yaml");
+        (void) setenv("LC_ALL", "C.UTF-8", 1);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                assert_int_equal(
+                        file_write_atomic(path, cases[i].text, strlen(cases[i].text), 0600), 0);
+                assert_int_equal(CAPTURE(&capture, &app, "status", "--config", path), CLI_USAGE);
+                assert_string_equal(i18n_language(), cases[i].language);
+        }
+
+        assert_int_equal(file_write_atomic(path, cases[0].text, strlen(cases[0].text), 0600), 0);
+        assert_int_equal(CAPTURE(&capture, &app, "status", "--lang", "en", "--config", path),
+                         CLI_USAGE);
+        assert_string_equal(i18n_language(), "en");
+        (void) unsetenv("LC_ALL");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_folders, setup, teardown),
                 cmocka_unit_test(test_names),
                 cmocka_unit_test_setup_teardown(test_only_our_own_folder_is_used, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_instances, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_language_of_a_bad_file, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
