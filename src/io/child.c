@@ -205,7 +205,7 @@ static void child_disarm(Child *child) {
 
 static int on_ended(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         Child *child = userdata;
-        siginfo_t info;
+        siginfo_t info = { 0 };
 
         (void) source;
         (void) revents;

@@ -105,7 +105,7 @@ int fence_place(const char *run_dir, const char *name, char ret_path[static PATH
         if (buf.is_truncated || strstr(path, "/.."))
                 return -ENAMETOOLONG;
 
-        memcpy(ret_path, path, sizeof(path));
+        (void) text_copy(ret_path, PATH_SIZE, path); /* same size */
         return 0;
 }
 
@@ -189,7 +189,7 @@ int fence_make(const char *path, Fence *ret_fence) {
         if (mkdir(full, 0755) < 0 && errno != EEXIST)
                 return -errno;
 
-        Fence fence;
+        Fence fence = FENCE_NONE;
         int r = open_folder(path, &fence);
         if (r < 0)
                 return r;

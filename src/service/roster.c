@@ -187,7 +187,7 @@ static void meet_fenced(Search *search) {
         if (!file)
                 return;
 
-        fd = -1; /* the stream closes it */
+        (void) TAKE_FD(fd); /* the stream closes it */
 
         while (fgets(line, sizeof(line), file)) {
                 pid_t pid;

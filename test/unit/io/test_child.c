@@ -2,7 +2,8 @@
 
 /*
  * Helper processes, with real ones: what they inherit and what not, how their end is told, that
- * they end in time, and that they end with us. For the last the test forks a parent to be killed.
+ * they end in time, and that they end with us. For the last the test forks a parent, which it
+ * kills; a pipe that nobody holds any more proves that the helper is gone too.
  */
 
 #include <errno.h>

@@ -448,7 +448,7 @@ static void write_pidfile(const Rig *rig, pid_t pid, int64_t ticks_off, char fir
         assert_int_equal(clock_boot_id(pidfile.boot_id), 0);
         if (first_of_boot_id)
                 pidfile.boot_id[0] =
-                        pidfile.boot_id[0] == first_of_boot_id ? 'f' : first_of_boot_id;
+                        (char) (pidfile.boot_id[0] == first_of_boot_id ? 'f' : first_of_boot_id);
         pidfile.start_ticks = (uint64_t) ((int64_t) stat.start_ticks + ticks_off);
         pid_path(rig, path);
         assert_int_equal(pidfile_write(path, &pidfile), 0);
