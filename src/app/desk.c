@@ -36,8 +36,14 @@ void desk_pump(Warden *warden) {
 void desk_on_hello(void *userdata, uint64_t last_seq) {
         Warden *warden = userdata;
 
-        /* A store from another life may be ahead of us: our numbers go on above its. */
+        uint64_t next_seq = eventlog_peek_next_seq(warden->events);
+
+        /* A store from another life may be ahead of us: our numbers go on above its. What waits for a checkpoint under
+         * its old number gets one under the new. */
         eventlog_set_floor(warden->events, last_seq + 1);
+        if (eventlog_peek_next_seq(warden->events) != next_seq &&
+            eventlog_peek_unspooled(warden->events) > 0)
+                (void) record_save(warden);
         warden->sent_seq = last_seq;
         warden->acknowledged_seq = last_seq;
         eventlog_acknowledge(warden->events, last_seq);

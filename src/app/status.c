@@ -22,6 +22,9 @@
 #include "model/decision.h"
 #include "model/event.h"
 
+/* As many as a double keeps of any decimal: 12.5 stays 12.5, and an age of a month keeps its seconds. */
+#define STATUS_DIGITS 15
+
 static json_t *number_or_null(bool is_known, double value) {
         return is_known ? json_real(value) : json_null();
 }
@@ -37,6 +40,11 @@ static json_t *seconds(usec_t usec) {
 /* Permille to per cent with one decimal, exactly as written: 12.5 and not 12.499999. */
 static json_t *percent(const Metric *metric) {
         return number_or_null(metric->is_valid, (double) metric->value / 10);
+}
+
+/* Where we could not look, what stood there before says nothing about now. */
+static const char *level_of(const Metric *metric, const LevelState *state) {
+        return level_to_string(metric->is_valid ? state->level : LEVEL_UNKNOWN);
 }
 
 static double scaled(CheckKind kind, int64_t value) {
@@ -56,13 +64,15 @@ static json_t *host_render(const StatusView *view) {
 
         for (unsigned i = 0; i < view->config->host.n_disk_paths; i++)
                 (void) json_array_append_new(
-                        disks, json_pack("{s:s, s:o, s:o, s:o, s:s}", "path",
-                                         view->config->host.disk_paths[i], "percent",
-                                         percent(&host->disks[i].used_permille), "inodes_percent",
-                                         percent(&host->disks[i].inodes_permille), "free_bytes",
-                                         count_or_null(host->disks[i].free_bytes.is_valid,
-                                                       host->disks[i].free_bytes.value),
-                                         "level", level_to_string(view->judge->disks[i].level)));
+                        disks,
+                        json_pack("{s:s, s:o, s:o, s:o, s:s}", "path",
+                                  view->config->host.disk_paths[i], "percent",
+                                  percent(&host->disks[i].used_permille), "inodes_percent",
+                                  percent(&host->disks[i].inodes_permille), "free_bytes",
+                                  count_or_null(host->disks[i].free_bytes.is_valid,
+                                                host->disks[i].free_bytes.value),
+                                  "level",
+                                  level_of(&host->disks[i].used_permille, &view->judge->disks[i])));
 
         return json_pack(
                 "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s}", "cpu_percent",
@@ -76,8 +86,8 @@ static json_t *host_render(const StatusView *view) {
                 host->is_clock_synchronised.is_valid
                         ? json_boolean(host->is_clock_synchronised.value != 0)
                         : json_null(),
-                "disk", disks, "cpu_level", level_to_string(view->judge->cpu.level), "memory_level",
-                level_to_string(view->judge->memory.level), "level",
+                "disk", disks, "cpu_level", level_of(&host->cpu_permille, &view->judge->cpu),
+                "memory_level", level_of(&host->memory_permille, &view->judge->memory), "level",
                 level_to_string(view->judge->host_level));
 }
 
@@ -86,7 +96,8 @@ static json_t *check_render(const StatusView *view, unsigned service, CheckKind 
         Level level = judge_peek_check(view->judge, view->config, view->snapshot, service, kind,
                                        view->now_usec);
         char reason[CAUSE_WORDS_SIZE] = "";
-        bool is_seen = reading->at_usec > 0 && reading->outcome != OUTCOME_UNKNOWN;
+        bool has_value = reading->at_usec > 0 && reading->outcome != OUTCOME_UNKNOWN &&
+                         reading->cause != CAUSE_NOT_RUNNING && kind != CHECK_SERVICE;
 
         if (reading->at_usec == 0)
                 (void) text_copy(reason, sizeof(reason), _("not looked at yet"));
@@ -95,15 +106,14 @@ static json_t *check_render(const StatusView *view, unsigned service, CheckKind 
         else if (level == LEVEL_UNKNOWN)
                 (void) text_copy(reason, sizeof(reason), _("the last reading is too old"));
 
-        return json_pack(
-                "{s:s, s:s, s:o, s:s, s:o, s:s, s:s, s:s}", "name", check_to_string(kind), "level",
-                level_to_string(level), "value",
-                number_or_null(is_seen && kind != CHECK_SERVICE, scaled(kind, reading->value)),
-                "unit", check_unit(kind), "age_s",
-                reading->at_usec > 0 ? seconds(usec_sub(view->now_usec, reading->at_usec))
-                                     : json_null(),
-                "outcome", outcome_to_string(reading->outcome), "cause",
-                cause_to_string(reading->cause), "reason", reason);
+        return json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:s, s:s}", "name", check_to_string(kind),
+                         "level", level_to_string(level), "value",
+                         number_or_null(has_value, scaled(kind, reading->value)), "unit",
+                         check_unit(kind), "age_s",
+                         reading->at_usec > 0 ? seconds(usec_sub(view->now_usec, reading->at_usec))
+                                              : json_null(),
+                         "outcome", outcome_to_string(reading->outcome), "cause",
+                         cause_to_string(reading->cause), "reason", reason);
 }
 
 ServiceState status_service_state(const ServiceFacts *facts, const ServiceJudgement *judgement) {
@@ -118,7 +128,7 @@ static bool find_next_start(const StatusView *view, unsigned index, usec_t *ret_
         const ServiceJudgement *judgement = &view->judge->services[index];
 
         if (judgement->down != DOWN_FAILED || judgement->refusal != REFUSAL_NONE ||
-            judgement->is_held || judgement->paused_until_usec != 0)
+            judgement->is_held || judgement->paused_until_usec > view->now_usec)
                 return false;
 
         *ret_left_usec = usec_sub(usec_add(MAX(judgement->died_usec, judgement->act_usec),
@@ -164,7 +174,7 @@ static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
                            text_render_duration(duration,
                                                 usec_sub(judgement->retry_usec, view->now_usec)));
         else if (find_next_start(view, index, &left_usec))
-                buf_printf(buf, _("; started again in %s"),
+                buf_printf(buf, _("%sstarted again in %s"), buf->length > 0 ? "; " : "",
                            text_render_duration(duration, left_usec));
         else if (judgement->refusal != REFUSAL_NONE)
                 buf_printf(buf, _("%snothing is done now: %s"), buf->length > 0 ? "; " : "",
@@ -174,7 +184,7 @@ static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
 static json_t *paused_until(const StatusView *view, const ServiceJudgement *judgement) {
         char text[TIME_TEXT_SIZE];
 
-        if (judgement->paused_until_usec == 0)
+        if (judgement->paused_until_usec <= view->now_usec)
                 return json_null();
         if (judgement->paused_until_usec == USEC_INFINITY)
                 return json_string("resumed");
@@ -213,7 +223,10 @@ static json_t *service_render(const StatusView *view, unsigned index) {
                 facts->started_usec > 0 && facts->pid > 0
                         ? seconds(usec_sub(view->now_usec, facts->started_usec))
                         : json_null(),
-                "state_age_s", seconds(usec_sub(view->now_usec, facts->state_since_usec)),
+                "state_age_s",
+                facts->state_since_usec > 0
+                        ? seconds(usec_sub(view->now_usec, facts->state_since_usec))
+                        : json_null(),
                 "memory_bytes",
                 count_or_null(facts->memory_bytes >= 0 && facts->pid > 0, facts->memory_bytes),
                 "fds", count_or_null(facts->descriptors >= 0 && facts->pid > 0, facts->descriptors),
@@ -264,7 +277,8 @@ int status_render_json(const StatusView *view, char **ret_text) {
                           count_or_null(view->clerk_pid > 0, view->clerk_pid), "uptime_s",
                           seconds(view->uptime_usec), "memory_bytes",
                           (json_int_t) view->own_memory_bytes, "reason", view->trouble);
-        char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+        char *text =
+                json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(STATUS_DIGITS)) : NULL;
 
         json_decref(json);
         if (!text)

@@ -24,7 +24,8 @@ typedef struct StatusView {
 /* The document of `status --json` (docs/json.md). The caller frees it. -ENOMEM. */
 int status_render_json(const StatusView *view, char **ret_text);
 
-/* One line for systemd's STATUS= and the journal: "2 services well" or what is worst. Returns `buffer`. */
+/* One line for systemd's STATUS= and the journal: each service with its state and, if there is one, the reason; cut
+ * where it is too long. Returns `buffer`. */
 #define STATUS_LINE_SIZE 256
 const char *status_render_line(const StatusView *view, char buffer[static STATUS_LINE_SIZE]);
 
