@@ -198,6 +198,39 @@ static void reword(const char *path, int r, ConfigError *error) {
         (void) config_free(config);
 }
 
+/* The value of a key at the very start of a line, when it is an absolute path without frills. */
+static bool find_line(const char *text, const char *key, char ret_value[static PATH_SIZE]) {
+        size_t key_length = strlen(key);
+
+        for (const char *line = text; line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                if (strncmp(line, key, key_length) != 0)
+                        continue;
+
+                const char *value = line + key_length + strspn(line + key_length, " \t\"'");
+                size_t length = strcspn(value, " \t\"'#\r\n");
+                if (*value != '/' || length >= PATH_SIZE)
+                        return false;
+
+                memcpy(ret_value, value, length);
+                ret_value[length] = '\0';
+                return true;
+        }
+
+        return false;
+}
+
+/* A daemon that runs on while its file is being spoilt must still be found: its folders are taken from their lines,
+ * whatever is wrong with the others. */
+static bool peek_folders(const char *path, Folders *ret) {
+        CLEANUP_FREE char *text = NULL;
+        size_t length;
+
+        return file_read_alloc(path, CONFIG_BYTES_MAX, &text, &length) >= 0 &&
+               find_line(text, "run_dir:", ret->run_dir) &&
+               find_line(text, "state_dir:", ret->state_dir);
+}
+
 static CliExit
 use_file(const CliOptions *options, const char *path, bool needs_config, Where *ret) {
         ConfigError error;
@@ -225,7 +258,14 @@ use_file(const CliOptions *options, const char *path, bool needs_config, Where *
         (void) fprintf(stderr, "albraguard: %s\n", error.message);
         if (r == -EACCES || r == -EPERM)
                 return CLI_NOT_PERMITTED;
-        if (needs_config || options->config)
+        if (needs_config)
+                return CLI_USAGE;
+        if (peek_folders(path, &ret->folders)) {
+                (void) fprintf(stderr, "%s\n",
+                               _("The daemon keeps its old configuration; asking it."));
+                return CLI_WELL;
+        }
+        if (options->config)
                 return CLI_USAGE;
 
         (void) fprintf(stderr, "%s\n",

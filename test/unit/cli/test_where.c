@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/i18n.h"
 #include "capture.h"
@@ -194,6 +195,39 @@ static void test_language_of_a_bad_file(void **state) {
         (void) unsetenv("LC_ALL");
 }
 
+/* A daemon runs on under its old configuration while somebody spoils the file: it must still be found. */
+static void test_folders_of_a_bad_file(void **state) {
+        static const struct {
+                const char *text;
+                bool is_found;
+        } cases[] = {
+                { "run_dir: %s # here\nstate_dir: \"%s\"\nwatch: [\n", true },
+                { "watch: { failures: x }\nstate_dir: %s\nrun_dir: '%s'\n", true },
+                { "run_dir: %s\nwatch: [\n#%s\n", false },
+                { "  run_dir: %s\n  state_dir: %s\nx", false },
+                { "run_dir: run%s\nstate_dir: %s\nx: [", false },
+        };
+        char path[PATH_SIZE];
+        char text[512];
+
+        (void) state;
+        in_folder(path, "bad.yaml");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Buf buf = BUF_OVER(text);
+                const char *rest = cases[i].text;
+
+                /* The format is a table's: each %s is the folder. */
+                for (const char *at; (at = strstr(rest, "%s")); rest = at + 2) {
+                        buf_put_n(&buf, rest, (size_t) (at - rest));
+                        buf_put(&buf, folder);
+                }
+                buf_put(&buf, rest);
+                assert_int_equal(file_write_atomic(path, text, buf.length, 0600), 0);
+                assert_int_equal(CAPTURE(&capture, &app, "status", "--config", path),
+                                 cases[i].is_found ? CLI_UNREACHABLE : CLI_USAGE);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_folders, setup, teardown),
@@ -201,6 +235,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_only_our_own_folder_is_used, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_instances, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_language_of_a_bad_file, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_folders_of_a_bad_file, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
