@@ -14,7 +14,7 @@ enum {
         LOG_PATTERNS_MAX = 64, /* per service */
         OUTSIDE_URLS_MAX = 4,  /* watch.outside */
         COMMAND_WORDS_MAX = 64,  /* words of a command */
-        EVENT_TEXT_SIZE = 480,   /* one sentence or two; a Korean syllable takes three bytes */
+        EVENT_TEXT_SIZE = 560,   /* a few sentences; a Korean syllable takes three bytes */
         EVENT_REASON_SIZE = 320, /* one flat JSON object */
         DECISION_EVENTS_MAX =
                 256, /* events one step may tell; enough for every check of every service at once */
