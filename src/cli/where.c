@@ -160,27 +160,39 @@ const char *language_of_environment(void) {
         return "en";
 }
 
-/* The language that a file which cannot be loaded asks for, as far as that can be seen from its lines; or NULL. */
-static const char *language_of_lines(const char *path) {
-        static const char key[] = "language:";
-        CLEANUP_FREE char *text = NULL;
-        size_t length;
-
-        if (file_read_alloc(path, CONFIG_BYTES_MAX, &text, &length) < 0)
-                return NULL;
+/* The value of a key at the very start of a line, as far as it can be seen without parsing: one word, quotes taken off. */
+static bool find_line(const char *text, const char *key, char ret_value[static PATH_SIZE]) {
+        size_t key_length = strlen(key);
 
         for (const char *line = text; line; line = strchr(line, '\n')) {
                 line += *line == '\n';
-                if (strncmp(line, key, strlen(key)) != 0)
+                if (strncmp(line, key, key_length) != 0)
                         continue;
-                line += strlen(key);
-                line += strspn(line, " \"'");
-                return strncmp(line, "ko", 2) == 0   ? "ko"
-                       : strncmp(line, "en", 2) == 0 ? "en"
-                                                     : NULL;
+
+                const char *value = line + key_length + strspn(line + key_length, " \t\"'");
+                size_t length = strcspn(value, " \t\"'#\r\n");
+                if (length == 0 || length >= PATH_SIZE)
+                        return false;
+
+                memcpy(ret_value, value, length);
+                ret_value[length] = '\0';
+                return true;
         }
 
-        return NULL;
+        return false;
+}
+
+/* The language that a file which cannot be loaded asks for, as far as that can be seen from its lines; or NULL. */
+static const char *language_of_lines(const char *path) {
+        CLEANUP_FREE char *text = NULL;
+        char value[PATH_SIZE];
+        size_t length;
+
+        if (file_read_alloc(path, CONFIG_BYTES_MAX, &text, &length) < 0 ||
+            !find_line(text, "language:", value))
+                return NULL;
+
+        return strcmp(value, "ko") == 0 ? "ko" : strcmp(value, "en") == 0 ? "en" : NULL;
 }
 
 /* Says what is wrong with a file once more, in the file's own language. */
@@ -198,28 +210,6 @@ static void reword(const char *path, int r, ConfigError *error) {
         (void) config_free(config);
 }
 
-/* The value of a key at the very start of a line, when it is an absolute path without frills. */
-static bool find_line(const char *text, const char *key, char ret_value[static PATH_SIZE]) {
-        size_t key_length = strlen(key);
-
-        for (const char *line = text; line; line = strchr(line, '\n')) {
-                line += *line == '\n';
-                if (strncmp(line, key, key_length) != 0)
-                        continue;
-
-                const char *value = line + key_length + strspn(line + key_length, " \t\"'");
-                size_t length = strcspn(value, " \t\"'#\r\n");
-                if (*value != '/' || length >= PATH_SIZE)
-                        return false;
-
-                memcpy(ret_value, value, length);
-                ret_value[length] = '\0';
-                return true;
-        }
-
-        return false;
-}
-
 /* A daemon that runs on while its file is being spoilt must still be found: its folders are taken from their lines,
  * whatever is wrong with the others. */
 static bool peek_folders(const char *path, Folders *ret) {
@@ -228,7 +218,8 @@ static bool peek_folders(const char *path, Folders *ret) {
 
         return file_read_alloc(path, CONFIG_BYTES_MAX, &text, &length) >= 0 &&
                find_line(text, "run_dir:", ret->run_dir) &&
-               find_line(text, "state_dir:", ret->state_dir);
+               find_line(text, "state_dir:", ret->state_dir) && ret->run_dir[0] == '/' &&
+               ret->state_dir[0] == '/';
 }
 
 static CliExit
