@@ -414,7 +414,11 @@ static void check_not_forgotten(Checker *checker,
             decision->next_usec <= world->now_usec + USEC_PER_MINUTE)
                 return;
 
-        if (facts->state == SERVICE_FAILED && decision->next_usec > world->now_usec + delay_usec)
+        /* What is only guarded, and was never remembered to be up, is not ours to start: a person does. */
+        bool is_ours = world->services[i].is_started || state->services[i].has_run;
+
+        if (is_ours && !world->bots[i].is_person_stopped && facts->state == SERVICE_FAILED &&
+            decision->next_usec > world->now_usec + delay_usec)
                 complain(checker, "%s: dead and forgotten", world->bots[i].name);
 
         for (CheckKind kind = 0; kind < _CHECK_MAX; kind++)

@@ -34,6 +34,8 @@ static const usec_t GOOD_WEATHER_USEC = 4 * USEC_PER_HOUR;
 /* Between the end of the troubles and a person who looks after it: all that was under way has ended. */
 static const usec_t MORNING_USEC = 10 * USEC_PER_MINUTE;
 
+static const usec_t CHECKPOINT_IDLE_USEC = 10 * USEC_PER_MINUTE;
+
 /* Whoever asks to be asked again at once, for ever, would hang the daemon. */
 static const unsigned STEPS_PER_INSTANT_MAX = 50;
 
@@ -51,6 +53,8 @@ typedef struct Sim {
         unsigned n_unseen_restarts[BOTS_MAX];
         unsigned
                 surprise; /* a person comes in just when something was decided of this service, counted from 1 */
+        usec_t written_usec;
+        unsigned failures[BOTS_MAX]; /* as written down last */
         usec_t instant_usec;
         unsigned n_at_instant;
         uint64_t n_steps;
@@ -67,6 +71,7 @@ static void copy_state(JudgeState *to, const JudgeState *from) {
 
 static void write_checkpoint(Sim *sim) {
         copy_state(&sim->checkpoint, &sim->judge);
+        sim->written_usec = sim->world.now_usec;
 }
 
 static void say(const Sim *sim, const char *who, const char *what) {
@@ -201,6 +206,22 @@ static void person_acts(Sim *sim, unsigned bot) {
         }
 }
 
+/* The daemon writes failures down when they change, as a row must not seem longer than it was because its end was
+ * forgotten; and everything else after a while. */
+static void write_now_and_then(Sim *sim) {
+        bool has_changed = false;
+
+        for (unsigned i = 0; i < sim->world.n_bots; i++) {
+                unsigned failures = judge_peek_failures(&sim->judge, &sim->world.config, i);
+
+                has_changed |= failures != sim->failures[i];
+                sim->failures[i] = failures;
+        }
+
+        if (has_changed || sim->world.now_usec - sim->written_usec >= CHECKPOINT_IDLE_USEC)
+                write_checkpoint(sim);
+}
+
 static void step(Sim *sim) {
         World *world = &sim->world;
 
@@ -220,6 +241,7 @@ static void step(Sim *sim) {
         judge_step(&sim->judge, &world->config, &world->snapshot, world->now_usec, &sim->decision);
         checker_after_step(&sim->checker, world, &sim->judge, &sim->decision);
         sim->asked_usec = sim->decision.next_usec;
+        write_now_and_then(sim);
         execute(sim);
 }
 
@@ -391,7 +413,7 @@ static void put_right(Sim *sim) {
                 if (sim->judge.services[i].paused_until_usec == USEC_INFINITY)
                         command(sim, i, COMMAND_RESUME, 0);
                 if (world->snapshot.services[i].state == SERVICE_STOPPED ||
-                    world->bots[i].is_person_stopped)
+                    world->bots[i].is_person_stopped || !sim->judge.services[i].has_run)
                         command(sim, i, COMMAND_START, 0);
         }
 }
