@@ -679,7 +679,9 @@ static void ended(Embedded *embedded, MachineEvent event, int value) {
                 return;
 
         case PHASE_EXEC:
-                /* Its report was not read, which cannot be: the pipe ended with it. */
+                /* The report could not be read, though the pipe ended with it. */
+                close_report(embedded);
+                say(embedded, _("it ended before it was executed"));
                 start_failed(embedded, EIO);
                 return;
         }

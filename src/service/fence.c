@@ -119,21 +119,21 @@ static int write_file(int dir_fd, const char *name, const char *text) {
 
 /* The nearest memory.events: without a controller of its own, a service is killed for the memory of a group above. */
 static void open_events(Fence *fence) {
-        char path[256] = "memory.events";
-        unsigned depth = 0;
+        static const char climb[] = "../../../../../../../../memory.events";
+        const size_t most = (sizeof(climb) - sizeof("memory.events")) / strlen("../");
+        size_t depth = 0;
 
         for (const char *p = fence->path; *p; p++)
                 depth += *p == '/';
 
-        for (unsigned level = 0; level < depth && strlen(path) + 4 < sizeof(path); level++) {
+        for (size_t level = 0; level < MIN(depth, most + 1); level++) {
+                const char *path = climb + (most - level) * strlen("../");
+
                 fence->events_fd = openat(fence->fd, path, O_RDONLY | O_CLOEXEC);
                 if (fence->events_fd >= 0) {
                         fence->has_own_events = level == 0;
                         return;
                 }
-
-                memmove(path + 3, path, strlen(path) + 1);
-                memcpy(path, "../", 3);
         }
 }
 

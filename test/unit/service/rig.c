@@ -11,10 +11,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,6 +26,37 @@
 #include "unit.h"
 
 #define PATIENCE_USEC (60 * USEC_PER_SEC)
+
+/* The test looks at the marker by locking it for an instant; a second copy keeps it. */
+static bool has_company(int fd) {
+        for (unsigned i = 0; i < 200; i++) {
+                if (flock(fd, LOCK_EX | LOCK_NB) >= 0)
+                        return false;
+
+                (void) poll(NULL, 0, /* timeout= */ 1);
+        }
+
+        return true;
+}
+
+/* Whoever finds the marker locked has company, and complains. */
+static _Noreturn void play_bot(const char *marker, const char *complaints) {
+        int fd = open(marker, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+        if (fd < 0 || has_company(fd)) {
+                int complaint = open(complaints, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+                (void) dprintf(complaint, "%d: another one lives\n", (int) getpid());
+        }
+
+        for (;;)
+                (void) pause();
+}
+
+void rig_play_bot(int argc, char *argv[]) {
+        if (argc == 4 && strcmp(argv[1], "bot") == 0)
+                play_bot(argv[2], argv[3]);
+}
 
 static void on_change(Service *service, void *userdata) {
         Rig *rig = userdata;
@@ -64,6 +97,7 @@ void rig_open_new(Rig *rig) {
         (void) snprintf(rig->dir, sizeof(rig->dir), "/tmp/albraguard-test-XXXXXX");
         assert_non_null(mkdtemp(rig->dir));
         (void) snprintf(rig->marker, sizeof(rig->marker), "%s/marker", rig->dir);
+        (void) snprintf(rig->complaints, sizeof(rig->complaints), "%s/complaints", rig->dir);
 
         assert_int_equal(sd_event_new(&rig->event), 0);
         rig->config.run_dir = rig->dir;
@@ -93,6 +127,19 @@ void rig_open(Rig *rig, const char *script) {
         rig->service_config.command[4] = rig->marker;
 
         rig_renew(rig);
+}
+
+void rig_open_bot(Rig *rig) {
+        rig_open_new(rig);
+
+        ssize_t n = readlink("/proc/self/exe", rig->self, sizeof(rig->self) - 1);
+        assert_true(n > 0);
+
+        rig->service_config.n_words = 4;
+        rig->service_config.command[0] = rig->self;
+        rig->service_config.command[1] = "bot";
+        rig->service_config.command[2] = rig->marker;
+        rig->service_config.command[3] = rig->complaints;
 }
 
 static void remove_folder(const char *path) {
@@ -222,4 +269,13 @@ void rig_wait_halted(Rig *rig, pid_t pid) {
         /* A signal sent before it has really stopped would still be heard. */
         while (roster_read_stat(pid, &stat) < 0 || process_presence(&stat) != PROCESS_STOPPED)
                 turn(rig, since_usec, "a process to stop");
+}
+
+bool rig_is_locked(const char *path) {
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+        assert_true(fd >= 0);
+        bool is_held = flock(fd, LOCK_EX | LOCK_NB) < 0;
+        (void) close(fd);
+        return is_held;
 }

@@ -13,6 +13,8 @@
 typedef struct Rig {
         char dir[128];
         char marker[160]; /* a path in dir, for the scripts: $1 */
+        char complaints[160];
+        char self[512];
         sd_event *event;
         Config config;
         ServiceConfig service_config;
@@ -29,6 +31,12 @@ typedef struct Rig {
  * told not to; the marker is $1. Fails the test when it cannot. */
 void rig_open(Rig *rig, const char *script);
 void rig_open_new(Rig *rig);
+
+/* The same, but the service is this program in another role: it locks the marker, and when it finds it locked it writes
+ * a complaint. main() calls rig_play_bot() first. No service is made yet. */
+void rig_open_bot(Rig *rig);
+void rig_play_bot(int argc, char *argv[]);
+bool rig_is_locked(const char *path);
 
 /* Replaces the watchdog: what it knew is lost, the processes stay. */
 void rig_renew(Rig *rig);

@@ -53,20 +53,6 @@ static void pause_usec(usec_t usec) {
         (void) ppoll(NULL, 0, &time, NULL);
 }
 
-/* The service: argv is the program, "bot", the marker, and where to complain. */
-static _Noreturn void play_bot(const char *marker, const char *complaints) {
-        int fd = open(marker, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-
-        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                int complaint = open(complaints, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-
-                (void) dprintf(complaint, "%d: another one lives\n", (int) getpid());
-        }
-
-        for (;;)
-                (void) pause();
-}
-
 static void on_done(Service *service,
                     ActionKind action,
                     bool is_done,
@@ -127,23 +113,14 @@ static void kill_bot(const Rig *rig) {
         (void) close(pidfd);
 }
 
-static bool is_locked(const char *path) {
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-
-        assert_true(fd >= 0);
-        bool is_held = flock(fd, LOCK_EX | LOCK_NB) < 0;
-        (void) close(fd);
-        return is_held;
-}
-
 /* A copy that got past our lock comes to its own sooner or later, or falls with its watchdog. */
 static bool is_one_alive(const Rig *rig) {
         usec_t since_usec = clock_boottime_usec();
         char lock[192];
 
         (void) snprintf(lock, sizeof(lock), "%s/bot.lock", rig->dir);
-        while (is_locked(lock)) {
-                if (is_locked(rig->marker))
+        while (rig_is_locked(lock)) {
+                if (rig_is_locked(rig->marker))
                         return true;
 
                 pause_usec(USEC_PER_MSEC);
@@ -166,24 +143,11 @@ static usec_t measure_start(const Rig *rig) {
 }
 
 static void there_are_never_two(void **unused) {
-        char complaints[192];
         unsigned n_alive = 0;
         Rig rig;
 
         (void) unused;
-        rig_open_new(&rig);
-        (void) snprintf(complaints, sizeof(complaints), "%s/complaints", rig.dir);
-        rig.service_config.n_words = 4;
-        rig.service_config.command[1] = "bot";
-        rig.service_config.command[2] = rig.marker;
-        rig.service_config.command[3] = complaints;
-
-        /* It is executed as itself, whatever the folder. */
-        char self[PATH_SIZE];
-        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-        assert_true(n > 0);
-        self[n] = '\0';
-        rig.service_config.command[0] = self;
+        rig_open_bot(&rig);
 
         print_message("ALBRAGUARD_SEED=%" PRIu64 "\n", seed);
         usec_t start_usec = measure_start(&rig);
@@ -208,7 +172,7 @@ static void there_are_never_two(void **unused) {
                         n_alive += is_one_alive(&rig);
                 }
 
-                if (access(complaints, F_OK) == 0)
+                if (access(rig.complaints, F_OK) == 0)
                         fail_msg("two copies at once, in round %u", round);
 
                 if (random_below(2) == 0)
@@ -224,7 +188,7 @@ static void there_are_never_two(void **unused) {
                 rig_start(&rig);
         rig_stop(&rig);
         assert_false(is_one_alive(&rig));
-        assert_int_equal(access(complaints, F_OK), -1);
+        assert_int_equal(access(rig.complaints, F_OK), -1);
         rig_close(&rig);
 }
 
@@ -247,14 +211,14 @@ static void what_cannot_be_found_yet_dies_with_its_watchdog(void **unused) {
         assert_int_equal(mkfifo(fifo, 0644), 0);
 
         pid_t watchdog = fork_watchdog(&rig, /* is_once= */ false);
-        while (!is_locked(lock)) {
+        while (!rig_is_locked(lock)) {
                 pause_usec(USEC_PER_MSEC);
                 assert_true(clock_boottime_usec() - since_usec < 60 * USEC_PER_SEC);
         }
 
         assert_int_equal(kill(watchdog, SIGKILL), 0);
         assert_int_equal(waitpid(watchdog, NULL, 0), watchdog);
-        while (is_locked(lock)) {
+        while (rig_is_locked(lock)) {
                 pause_usec(USEC_PER_MSEC);
                 if (clock_boottime_usec() - since_usec > 60 * USEC_PER_SEC)
                         fail_msg("it lives, and nobody can know which it is");
@@ -425,8 +389,7 @@ int main(int argc, char *argv[]) {
         };
         const char *chosen = getenv("ALBRAGUARD_SEED");
 
-        if (argc == 4 && strcmp(argv[1], "bot") == 0)
-                play_bot(argv[2], argv[3]);
+        rig_play_bot(argc, argv);
 
         if (chosen && text_parse_u64(chosen, &seed) < 0)
                 return 2;
