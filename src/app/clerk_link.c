@@ -258,10 +258,12 @@ ClerkLink *clerk_link_free(ClerkLink *link) {
                 struct pollfd end = { .fd = pidfd, .events = POLLIN };
 
                 (void) child_signal(link->child, SIGTERM); /* -ESRCH: it is gone already */
-                if (pidfd >= 0) {
-                        (void) poll(&end, 1, 1000); /* only a short wait: child_free() kills */
-                        (void) close(pidfd);
+                if (pidfd >= 0 && poll(&end, 1, 1000) == 0) {
+                        (void) child_kill(link->child); /* as above */
+                        (void) poll(&end, 1, 100); /* so that child_free() can take its status */
                 }
+                if (pidfd >= 0)
+                        (void) close(pidfd);
                 (void) child_free(link->child);
         }
         (void) sd_event_source_disable_unref(link->timer);
