@@ -224,7 +224,13 @@ static void look_again(Embedded *embedded) {
 /* The fence and its count of kills for memory. */
 
 static void count_oom_kills(Embedded *embedded) {
-        uint64_t seen = fence_read_oom_kills(&embedded->fence);
+        uint64_t seen;
+
+        /* A group that was removed is ready for ever, and would keep the loop turning. */
+        if (fence_read_oom_kills(&embedded->fence, &seen) < 0) {
+                embedded->oom_source = sd_event_source_disable_unref(embedded->oom_source);
+                return;
+        }
 
         if (seen > embedded->oom_seen) {
                 embedded->oom_usec = clock_boottime_usec();
@@ -250,8 +256,11 @@ static void attach_fence(Embedded *embedded, const Fence *fence) {
         embedded->fence = *fence;
         fence_limit(&embedded->fence, config->memory_max_bytes, config->processes_max);
 
-        embedded->oom_seen = embedded->oom_base = fence_read_oom_kills(&embedded->fence);
+        embedded->oom_base = 0;
         embedded->oom_usec = 0;
+        (void) fence_read_oom_kills(&embedded->fence,
+                                    &embedded->oom_base); /* untouched when there is none */
+        embedded->oom_seen = embedded->oom_base;
 
         /* Without the watch the count is still looked at when the service dies. */
         if (embedded->fence.events_fd >= 0)

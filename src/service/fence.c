@@ -278,17 +278,18 @@ bool fence_is_populated(const Fence *fence) {
                strstr(text, "populated 1");
 }
 
-uint64_t fence_read_oom_kills(const Fence *fence) {
+int fence_read_oom_kills(const Fence *fence, uint64_t *ret_kills) {
         assert(fence);
 
         char text[1024];
         size_t length;
-        uint64_t value;
 
-        if (fence->events_fd < 0 ||
-            file_read_fd(fence->events_fd, text, sizeof(text), &length) < 0 ||
-            cgroup_parse_keyed(text, length, "oom_kill", &value) < 0)
-                return 0;
+        if (fence->events_fd < 0)
+                return -ENOENT;
 
-        return value;
+        int r = file_read_fd(fence->events_fd, text, sizeof(text), &length);
+        if (r < 0)
+                return r;
+
+        return cgroup_parse_keyed(text, length, "oom_kill", ret_kills);
 }

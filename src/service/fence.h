@@ -47,5 +47,6 @@ int fence_kill(const Fence *fence);
 /* Whether a living process is in it or in a group below it. */
 bool fence_is_populated(const Fence *fence);
 
-/* Kills for lack of memory so far; also makes poll(2) on events_fd wait for the next change. */
-uint64_t fence_read_oom_kills(const Fence *fence);
+/* Kills for lack of memory so far; also makes poll(2) on events_fd wait for the next change. Negative errno when there is
+ * nothing to read, or no longer: then poll(2) waits for nothing any more. */
+int fence_read_oom_kills(const Fence *fence, uint64_t *ret_kills);
