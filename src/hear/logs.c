@@ -207,13 +207,12 @@ static void on_match(const char *line, size_t length, uint64_t patterns, void *u
 
         SevereLine *severe = &logs->severe[logs->n_severe % SEVERE_LINES_MAX];
 
-        *severe = (SevereLine){
-                .number = ++logs->n_severe,
-                .realtime_usec = realtime != 0 ? realtime : feed->realtime_now_usec,
-                .level = is_critical ? LEVEL_CRITICAL : LEVEL_WARNING,
-                .pattern = (unsigned) __builtin_ctzll(worst),
-                .file = feed->file,
-        };
+        /* One by one: the text is written anyway, and to clear it first would cost more than all of this. */
+        severe->number = ++logs->n_severe;
+        severe->realtime_usec = realtime != 0 ? realtime : feed->realtime_now_usec;
+        severe->level = is_critical ? LEVEL_CRITICAL : LEVEL_WARNING;
+        severe->pattern = (unsigned) __builtin_ctzll(worst);
+        severe->file = feed->file;
         put_text(severe->text, line, length);
 
         if (logs->on_severe && !feed->block->is_old && may_tell(logs, feed->boot_now_usec))

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Any bytes as the answer of a health check: it is judged, never believed. The same answer once more
- * is judged the same, and long afterwards it is stale, because nothing in it has moved.
+ * Any bytes as the answer of a health check: it is judged, never believed.
+ *
+ * The same answer once more is judged the same, and long afterwards it is stale, because nothing in
+ * it has moved.
  */
 
 #include "fuzz.h"
