@@ -192,7 +192,10 @@ static bool take_year_first(Cursor *cursor, LogTime *time) {
         if (!take_number(&ahead, 4, 1970, 9999, &civil.year))
                 return false;
 
-        char separator = ahead.at < ahead.end ? *ahead.at : '\0';
+        if (ahead.at == ahead.end)
+                return false;
+
+        char separator = *ahead.at;
         bool is_basic = is_digit(separator);
 
         if (!is_basic && !take_char(&ahead, "-/."))

@@ -500,7 +500,7 @@ static void begin_file(Tail *tail, Look *look, int fd, const struct stat *st) {
 }
 
 static void find_former(Tail *tail, Look *look) {
-        struct stat st;
+        struct stat st = { 0 };
 
         int fd = open_by_inode(tail->path, tail->saved.inode, &st);
         if (fd < 0)
@@ -665,7 +665,6 @@ bool tail_read(Tail *tail,
                void *userdata,
                usec_t *ret_next_usec) {
         Look look = {
-                .buffer = buffer,
                 .budget = budget_bytes,
                 .now_usec = boot_now_usec,
                 .on_lines = on_lines,
@@ -680,6 +679,8 @@ bool tail_read(Tail *tail,
         assert(buffer);
         assert(on_lines);
         assert(ret_next_usec);
+
+        look.buffer = buffer;
 
         /* The path first: what the file we hold got before the path led elsewhere is then read below. */
         CLEANUP_FD int fd = look_at_path(tail, &is_present, &st);

@@ -175,6 +175,7 @@ static size_t on_body(char *data, size_t unit, size_t count, void *userdata) {
         return length;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl gives the type. */
 static size_t on_header(char *data, size_t unit, size_t count, void *userdata) {
         Transfer *transfer = userdata;
         size_t length = unit * count;

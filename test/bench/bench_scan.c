@@ -120,10 +120,10 @@ static int scan(const char *path) {
         (void) getrusage(RUSAGE_SELF, &usage); /* cannot fail for ourselves */
         printf("lines=%llu severe=%llu wall_ms=%llu cpu_ms=%llu mb_per_s=%llu rss_kb=%ld\n",
                (unsigned long long) counts.lines,
-               (unsigned long long) (counts.critical + counts.warning),
-               (unsigned long long) (wall_usec / USEC_PER_MSEC),
-               (unsigned long long) (cpu_usec / USEC_PER_MSEC),
-               (unsigned long long) (tail.present.position.offset / MAX(wall_usec, (usec_t) 1)),
+               (unsigned long long) counts.critical + counts.warning,
+               (unsigned long long) wall_usec / USEC_PER_MSEC,
+               (unsigned long long) cpu_usec / USEC_PER_MSEC,
+               (unsigned long long) tail.present.position.offset / MAX(wall_usec, (usec_t) 1),
                usage.ru_maxrss);
         tail_done(&tail);
         (void) logs_free(logs);

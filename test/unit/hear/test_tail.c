@@ -55,6 +55,7 @@ static struct {
 
 static bool collapse(const char *path, off_t bytes);
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): libc's begin with underscores. */
 ssize_t pread(int fd, void *data, size_t length, off_t offset) {
         if (ambush.countdown > 0 && --ambush.countdown == 0)
                 assert_true(collapse(ambush.path, ambush.head));
