@@ -243,6 +243,7 @@ static void times_parse(const json_t *json,
                         unsigned *n_times,
                         usec_t now_usec) {
         size_t count = json_array_size(json);
+        usec_t found_usec[LEDGER_MAX] = { 0 };
         unsigned n = 0;
 
         if (!json_is_array(json))
@@ -254,10 +255,11 @@ static void times_parse(const json_t *json,
                 json_int_t at_usec = json_integer_value(value);
 
                 if (json_is_integer(value) && at_usec >= 0 && (usec_t) at_usec <= now_usec &&
-                    (n == 0 || (usec_t) at_usec >= times_usec[n - 1]))
-                        times_usec[n++] = (usec_t) at_usec;
+                    (n == 0 || (usec_t) at_usec >= found_usec[n - 1]))
+                        found_usec[n++] = (usec_t) at_usec;
         }
 
+        memcpy(times_usec, found_usec, sizeof(found_usec));
         *n_times = n;
 }
 
