@@ -28,6 +28,10 @@
  * life may differ by that, two lives differ by more. */
 static const usec_t SAME_START_USEC = USEC_PER_SEC;
 
+/* With a number of its own, less is needed: what is killed as soon as it runs may be back within a second. What remains
+ * is the error of the measuring, a hundredth of a second and the time it takes us to look at the clock. */
+static const usec_t SAME_START_NUMBERED_USEC = 100 * USEC_PER_MSEC;
+
 /* Whoever has worked for five minutes is through its start-up and dies of something else: no crash loop. */
 static const usec_t EARLY_DEATH_USEC = 5 * USEC_PER_MINUTE;
 
@@ -48,8 +52,9 @@ static bool is_new_life(const Case *c) {
         if (facts->started_usec > 0 && j->started_usec > 0) {
                 usec_t apart_usec = usec_sub(facts->started_usec, j->started_usec) +
                                     usec_sub(j->started_usec, facts->started_usec);
+                bool has_new_number = facts->incarnation > j->incarnation && j->incarnation != 0;
 
-                return apart_usec > SAME_START_USEC;
+                return apart_usec > (has_new_number ? SAME_START_NUMBERED_USEC : SAME_START_USEC);
         }
 
         return facts->incarnation != 0 && facts->incarnation != j->incarnation;

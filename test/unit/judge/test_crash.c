@@ -277,6 +277,16 @@ static void test_a_new_number_for_the_same_process_is_no_new_life(void **unused)
         assert_int_equal(story.n_lines, 0);
 }
 
+static void test_lives_within_a_second_are_told_apart(void **unused) {
+        (void) unused;
+        story_init(&story);
+        story_until(&story, 100);
+        story.facts->incarnation++;
+        story.facts->started_usec += USEC_PER_SEC / 2;
+        story_until(&story, 200);
+        assert_int_equal(story.state.services[0].budget.n_starts, 2);
+}
+
 static void test_deaths_that_others_repeat_are_not_told_for_ever(void **unused) {
         (void) unused;
         story_init(&story);
@@ -356,6 +366,7 @@ int main(void) {
                 cmocka_unit_test(test_nothing_is_concluded_while_we_act),
                 cmocka_unit_test(test_our_own_restart_changes_nothing),
                 cmocka_unit_test(test_a_new_number_for_the_same_process_is_no_new_life),
+                cmocka_unit_test(test_lives_within_a_second_are_told_apart),
                 cmocka_unit_test(test_deaths_that_others_repeat_are_not_told_for_ever),
                 cmocka_unit_test(test_a_crash_after_a_long_life_is_no_loop),
                 cmocka_unit_test(test_the_delay_counts_from_the_end_of_a_failed_start),
