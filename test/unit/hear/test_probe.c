@@ -107,6 +107,13 @@ static void test_the_wall_clock_steps(void **state) {
                 ProbeMemory memory = { 0 };
 
                 assert_int_equal(judge(&config, &memory, 0, 0, dated(0)).cause, CAUSE_NONE);
+                /* A slow worker, whose next value is written just before the step and read just after it. */
+                assert_int_equal(judge(&config, &memory, 290 * S, 0, dated(0)).cause, CAUSE_NONE);
+                assert_int_equal(judge(&config, &memory, 320 * S, steps[i], dated(295 * S)).cause,
+                                 CAUSE_NONE);
+
+                memory = (ProbeMemory){ 0 };
+                assert_int_equal(judge(&config, &memory, 0, 0, dated(0)).cause, CAUSE_NONE);
                 /* Written before the step, read after it. */
                 assert_int_equal(judge(&config, &memory, 30 * S, steps[i], dated(25 * S)).cause,
                                  CAUSE_NONE);
@@ -230,6 +237,9 @@ static void test_bodies(void **state) {
                 { "\xEF\xBB\xBF{\"last_update\": 5}", CAUSE_NONE },
                 { "{\"pnl\": NaN, \"x\": [-Infinity, Infinity], \"last_update\": 5}", CAUSE_NONE },
                 { "{\"a\": \"\\\"NaN\", \"last_update\": \"NaN\"}", CAUSE_NONE },
+                { "{\"last_update\": 5, \"x\": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+                  "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}",
+                  CAUSE_BAD_BODY },
                 { "{\"wei\": 123456789012345678901234567890, \"last_update\": 5}", CAUSE_NONE },
         };
 
