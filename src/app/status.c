@@ -25,6 +25,15 @@
 /* As many as a double keeps of any decimal: 12.5 stays 12.5, and an age of a month keeps its seconds. */
 #define STATUS_DIGITS 15
 
+/* A part that could not be had takes the whole with it: a document says everything or is none. Takes both. */
+static json_t *append(json_t *whole, json_t *part) {
+        if (json_array_append_new(whole, part) >= 0)
+                return whole;
+
+        json_decref(whole);
+        return NULL;
+}
+
 static json_t *number_or_null(bool is_known, double value) {
         return is_known ? json_real(value) : json_null();
 }
@@ -63,7 +72,7 @@ static json_t *host_render(const StatusView *view) {
         json_t *disks = json_array();
 
         for (unsigned i = 0; i < view->config->host.n_disk_paths; i++)
-                (void) json_array_append_new(
+                disks = append(
                         disks,
                         json_pack("{s:s, s:o, s:o, s:o, s:s}", "path",
                                   view->config->host.disk_paths[i], "percent",
@@ -143,7 +152,6 @@ static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
         const ServiceJudgement *judgement = &view->judge->services[index];
         char words[EXIT_WORDS_SIZE];
         char duration[DURATION_TEXT_SIZE];
-        usec_t left_usec;
 
         if (facts->state == SERVICE_FAILED)
                 buf_printf(buf, "%s", exit_to_words(words, facts->exit_cause, facts->exit_value));
@@ -173,9 +181,6 @@ static void reason_render(const StatusView *view, unsigned index, Buf *buf) {
                            buf->length > 0 ? "; " : "",
                            text_render_duration(duration,
                                                 usec_sub(judgement->retry_usec, view->now_usec)));
-        else if (find_next_start(view, index, &left_usec))
-                buf_printf(buf, _("%sstarted again in %s"), buf->length > 0 ? "; " : "",
-                           text_render_duration(duration, left_usec));
         else if (judgement->refusal != REFUSAL_NONE)
                 buf_printf(buf, _("%snothing is done now: %s"), buf->length > 0 ? "; " : "",
                            refusal_to_words(judgement->refusal));
@@ -213,7 +218,7 @@ static json_t *service_render(const StatusView *view, unsigned index) {
 
         for (CheckKind kind = 0; kind < _CHECK_MAX; kind++)
                 if (facts->checks[kind].is_configured)
-                        (void) json_array_append_new(checks, check_render(view, index, kind));
+                        checks = append(checks, check_render(view, index, kind));
 
         json_t *json = json_pack(
                 "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", config->name,
@@ -248,7 +253,10 @@ static json_t *service_render(const StatusView *view, unsigned index) {
                 (int) (facts->is_operator_stopped || judgement->is_operator_stopped), "refusal",
                 refusal_to_string(judgement->refusal), "reason", reason_text);
 
-        (void) json_object_update(json, more);
+        if (json_object_update(json, more) < 0) {
+                json_decref(json);
+                json = NULL;
+        }
         json_decref(more);
         return json;
 }
@@ -267,7 +275,7 @@ int status_render_json(const StatusView *view, char **ret_text) {
         json_t *services = json_array();
 
         for (unsigned i = 0; i < view->config->n_services; i++)
-                (void) json_array_append_new(services, service_render(view, i));
+                services = append(services, service_render(view, i));
 
         json_t *json =
                 json_pack("{s:i, s:s, s:s, s:o, s:o, s:{s:i, s:o, s:o, s:I, s:s}}", "version", 1,

@@ -85,8 +85,10 @@ void warden_maybe_exit(Warden *warden) {
                 return;
 
         const ServiceFacts *only = &warden->snapshot->services[0];
+        /* By itself, that is: what a person stopped may be started again. */
         bool has_ended = warden->options->is_single && only->state == SERVICE_STOPPED &&
-                         only->incarnation > 0;
+                         only->incarnation > 0 && only->exit_cause == EXIT_CAUSE_CLEAN &&
+                         !only->is_operator_stopped;
 
         if (warden->is_stopping || has_ended)
                 (void) sd_event_exit(warden->loop, 0);
