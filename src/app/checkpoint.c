@@ -22,6 +22,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "app/json_text.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
 
@@ -401,7 +402,7 @@ int checkpoint_render(const Checkpoint *checkpoint,
                 whole = put(whole, parts[i].name, parts[i].value);
 
         CLEANUP_JSON json_t *json = whole;
-        char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+        char *text = json_text(json, JSON_COMPACT);
         if (!text)
                 return -ENOMEM;
 

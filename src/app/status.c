@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/json_text.h"
 #include "base/buf.h"
 #include "base/i18n.h"
 #include "base/macro.h"
@@ -285,8 +286,7 @@ int status_render_json(const StatusView *view, char **ret_text) {
                           count_or_null(view->clerk_pid > 0, view->clerk_pid), "uptime_s",
                           seconds(view->uptime_usec), "memory_bytes",
                           (json_int_t) view->own_memory_bytes, "reason", view->trouble);
-        char *text =
-                json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(STATUS_DIGITS)) : NULL;
+        char *text = json_text(json, JSON_COMPACT | JSON_REAL_PRECISION(STATUS_DIGITS));
 
         json_decref(json);
         if (!text)
