@@ -452,7 +452,8 @@ int checkpoint_parse(const Checkpoint *checkpoint,
             take_time(json, "realtime_usec", &saved_realtime_usec) < 0)
                 return -EINVAL;
 
-        bool is_reboot = strcmp(boot_id, checkpoint->clock->boot_id) != 0;
+        bool is_reboot = checkpoint->clock->boot_id[0] == '\0' ||
+                         strcmp(boot_id, checkpoint->clock->boot_id) != 0;
 
         clockwork_resume(checkpoint->clock, boot_id, saved_offset_usec, saved_now_usec,
                          saved_realtime_usec, boottime_usec, realtime_usec);

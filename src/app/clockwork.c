@@ -36,7 +36,7 @@ void clockwork_resume(Clockwork *clock,
                       usec_t realtime_usec) {
         assert(clock);
 
-        if (strcmp(clock->boot_id, saved_boot_id) == 0) {
+        if (clock->boot_id[0] != '\0' && strcmp(clock->boot_id, saved_boot_id) == 0) {
                 clock->offset_usec = saved_offset_usec;
                 return;
         }

@@ -252,7 +252,7 @@ static void spool_append(EventLog *log, const Event *event) {
 
         int r = log->spool_size + buf.length > SPOOL_SIZE_FULL
                         ? -EFBIG
-                        : writer_put(log->writer, WRITE_APPEND, log->path, 0640, line, buf.length,
+                        : writer_put(log->writer, WRITE_JOURNAL, log->path, 0640, line, buf.length,
                                      0);
         if (r < 0) {
                 log->n_dropped++;

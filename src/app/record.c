@@ -14,8 +14,10 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/watch.h"
 #include "base/cleanup.h"
@@ -208,19 +210,32 @@ void record_tell(
         record_apply(warden);
 }
 
+/* Our numbers are lost, but history may go far: the seconds since 1970 are above any number ever given one by one. */
+static void begin_above_history(Warden *warden) {
+        char path[PATH_SIZE];
+
+        (void) snprintf(path, sizeof(path), "%s/history.db", warden->config->state_dir);
+        if (access(path, F_OK) == 0)
+                eventlog_set_floor(warden->events, clock_realtime_usec() / USEC_PER_SEC);
+}
+
 void record_load(Warden *warden) {
         const Checkpoint checkpoint = record_checkpoint(warden);
         CLEANUP_FREE char *text = NULL;
         size_t length;
 
         int r = file_read_alloc(warden->checkpoint_path, 4 * CONFIG_BYTES_MAX, &text, &length);
-        if (r == -ENOENT)
+        if (r == -ENOENT) {
+                begin_above_history(warden);
                 return; /* the first watch here */
+        }
         if (r >= 0)
                 r = checkpoint_parse(&checkpoint, text, length, clock_boottime_usec(),
                                      clock_realtime_usec());
-        if (r < 0)
-                log_errno(LOG_LEVEL_WARNING, r,
-                          _("cannot take up %s; the watch begins with a full budget"),
-                          warden->checkpoint_path);
+        if (r >= 0)
+                return;
+
+        begin_above_history(warden);
+        log_errno(LOG_LEVEL_WARNING, r, _("cannot take up %s; the watch begins with a full budget"),
+                  warden->checkpoint_path);
 }

@@ -236,7 +236,7 @@ static int make_folder(const char *path, mode_t mode) {
 }
 
 static int open_state(Warden *warden) {
-        char boot_id[BOOT_ID_SIZE] = "unknown";
+        char boot_id[BOOT_ID_SIZE] = "";
         char spool[PATH_SIZE + 16];
 
         int r = make_folder(warden->config->run_dir, 0755);
@@ -247,8 +247,8 @@ static int open_state(Warden *warden) {
         if (r < 0)
                 return r;
 
-        (void) clock_boot_id(
-                boot_id); /* without one every start looks like a reboot, which is the safe side */
+        /* Without one every start is taken for a reboot, which is the safe side. */
+        (void) clock_boot_id(boot_id);
         clockwork_init(&warden->clock, boot_id);
 
         (void) snprintf(spool, sizeof(spool), "%s/spool", warden->config->state_dir);

@@ -85,6 +85,8 @@ static int append_to(const Job *job) {
         /* On a full disk half a line would spoil the next one as well. A pipe has no size to go back to. */
         if (r < 0 && S_ISREG(st.st_mode))
                 (void) !ftruncate(fd, st.st_size);
+        if (r >= 0 && job->kind == WRITE_JOURNAL && S_ISREG(st.st_mode) && fdatasync(fd) < 0)
+                r = -errno;
         return r;
 }
 
@@ -93,6 +95,7 @@ static int job_write(const Job *job) {
         case WRITE_REPLACE:
                 return file_write_atomic(job->path, job_data(job), job->length, job->mode);
         case WRITE_APPEND:
+        case WRITE_JOURNAL:
                 return append_to(job);
         case WRITE_TRUNCATE:
                 return truncate(job->path, 0) < 0 ? -errno : 0;
@@ -242,12 +245,12 @@ static Job *
 find_appendable(Writer *writer, WriteKind kind, const char *path, size_t length, uint64_t ticket) {
         uint64_t n_taken = writer->n_written + writer->is_writing;
 
-        if (kind != WRITE_APPEND || ticket != 0 || n_taken >= writer->n_queued)
+        bool is_append = kind == WRITE_APPEND || kind == WRITE_JOURNAL;
+        if (!is_append || ticket != 0 || n_taken >= writer->n_queued)
                 return NULL;
 
         Job *last = &writer->jobs[(writer->n_queued - 1) % WRITER_QUEUE_MAX];
-        bool is_same =
-                last->kind == WRITE_APPEND && last->ticket == 0 && strcmp(last->path, path) == 0;
+        bool is_same = last->kind == kind && last->ticket == 0 && strcmp(last->path, path) == 0;
 
         return is_same && last->length + length <= APPEND_MAX ? last : NULL;
 }

@@ -14,6 +14,7 @@ typedef struct Writer Writer;
 typedef enum WriteKind {
         WRITE_REPLACE,  /* file_write_atomic() */
         WRITE_APPEND,   /* appended in one write, or not at all; made when absent */
+        WRITE_JOURNAL,  /* the same, and on the disk itself (fdatasync(2)) when it is done */
         WRITE_TRUNCATE, /* emptied; no data */
         _WRITE_KIND_MAX,
 } WriteKind;

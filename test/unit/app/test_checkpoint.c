@@ -452,7 +452,7 @@ static void expect_not_believed(Brain *brain, const char *members) {
         brain_begin(brain);
         fresh = brain->judge;
         assert_int_equal(parse(brain, text), 0);
-        if (memcmp(&brain->judge, &fresh, sizeof(fresh)) != 0)
+        if (memcmp((const char *) &brain->judge, (const char *) &fresh, sizeof(fresh)) != 0)
                 fail_msg("believed: %s", members);
         assert_int_equal(brain->pending[0].action, ACTION_NONE);
 }

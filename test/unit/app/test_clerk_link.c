@@ -247,7 +247,7 @@ static void test_one_that_is_well_is_heard_and_asked_to_end(void **state) {
         pid_t pid = clerk_link_peek_pid(rig->link);
         rig->link = clerk_link_free(rig->link);
         assert_int_equal(kill(pid, 0), -1);
-        assert_int_equal(access(getenv(END_VARIABLE), F_OK), 0);
+        assert_int_equal(access(scratch_path(rig->scratch, "ended in order"), F_OK), 0);
         assert_int_equal(rig->n_died, 0);
 }
 
