@@ -48,7 +48,7 @@ check:
 	@.ci/run check
 
 bench:
-	@$(DEPS) test
+	@$(DEPS) check
 	@tools/build $(BUILD) $(SETUP)
 	@echo 'bench: what watching costs'
 	@meson test -C $(BUILD) --benchmark --verbose
