@@ -238,6 +238,7 @@ class Watch:
         for folder in ("logs", "state"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         self.path = self.root / "config.yaml"
+        self.asking_path = self.path  # which file the commands are given
         self.env = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
         self.env.pop("JOURNAL_STREAM", None)
         self.env.pop("NOTIFY_SOCKET", None)
@@ -372,7 +373,7 @@ class Watch:
     # Asking.
 
     def run(self, *words, within=20):
-        return subprocess.run([str(GUARD), words[0], "--config", str(self.path), *words[1:]],
+        return subprocess.run([str(GUARD), words[0], "--config", str(self.asking_path), *words[1:]],
                               env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, universal_newlines=True, timeout=within)
 

@@ -26,7 +26,7 @@ MODE = {
     "is_deaf": False,    # the page takes the connection and never answers
     "beats": True,       # the heartbeat file is touched
     "memory_mb": 0,      # held beyond what Python needs
-    "sockets": 0,        # open and unused
+    "connections": 0,    # open, both ends held; an even number
     "start_s": 0,        # before the page is there; read once
     "stop_s": 0,         # between SIGTERM and the end
     "live_s": None,      # dies this long after its birth
@@ -132,9 +132,10 @@ def work(parent):
 
 def obey():
     """What the mode says of things that are held."""
-    while len(held) < mode["sockets"]:
-        held.append(socket.socket())
-    while len(held) > mode["sockets"]:
+    while len(held) < mode["connections"]:
+        held.append(socket.create_connection(exchange.getsockname()))
+        held.append(exchange.accept()[0])
+    while len(held) > mode["connections"]:
         held.pop().close()
     if len(memory[0]) != mode["memory_mb"] << 20:
         memory[0] = b"x" * (mode["memory_mb"] << 20)
@@ -159,6 +160,7 @@ os.environ["SHAM_PID"] = str(os.getpid())
 
 mode = read_mode()
 held = []
+exchange = socket.create_server(("127.0.0.1", 0))
 memory = [b""]
 workers = []
 signal.signal(signal.SIGTERM, on_term)

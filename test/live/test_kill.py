@@ -63,7 +63,7 @@ def check_pairs(events, begin, end, key):
         is_open[at] = event["kind"] == begin
 
 
-@pytest.mark.beside(is_long=True)
+@pytest.mark.beside(load=2)
 def test_the_warden_is_killed_at_any_moment():
     rng = random.Random(SEED)
     # The service's own troubles: short lives, an error page, a page that does not answer.
@@ -152,7 +152,7 @@ def clerk_of(warden):
     return None
 
 
-@pytest.mark.beside(is_long=True)
+@pytest.mark.beside
 def test_the_clerk_is_killed_at_any_moment():
     rng = random.Random(SEED)
     with Watch(sham(restart_delay="100ms"), watch=dict(HASTY, max_restarts=30),

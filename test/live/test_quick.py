@@ -29,10 +29,11 @@ def test_a_bot_is_started_watched_restarted_and_stopped():
 
         mark = watch.mark()
         watch.do("crash")
+        watch.wait_event("restart-done", since=mark, within=8)
+        assert "exit status 1" in watch.ask("explain")
         watch.wait_event("service-up", since=mark, within=15)
         assert watch.acts(mark) == ["start:crash"]
         assert "exit status 1" in watch.since(mark, "service-down")[0]["text"]
-        assert "exit status 1" in watch.ask("explain")
 
         mark = watch.mark()
         pid = watch.pid()

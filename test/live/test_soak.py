@@ -44,7 +44,7 @@ class Trouble:
         elif choice == 3:
             patient.set(is_deaf=True)
         elif choice == 4:
-            patient.set(sockets=self.rng.randrange(60))
+            patient.set(connections=self.rng.randrange(0, 60, 2))
         elif choice == 5:
             patient.set(status=200, is_deaf=False, live_s=None)
         elif choice == 6:
@@ -76,7 +76,7 @@ def test_memory_and_descriptors_stay():
 
         # At rest again it holds what it held at rest.
         for name in names:
-            watch.sham(name).set(status=200, is_deaf=False, live_s=None, sockets=0)
+            watch.sham(name).set(status=200, is_deaf=False, live_s=None, connections=0)
             watch.run("resume", name)
             watch.run("release", name)
             watch.run("start", name)
