@@ -144,7 +144,8 @@ static int sync_folder_of(const char *path) {
 }
 
 static int write_and_sync(const char *path, const char *data, size_t length, mode_t mode) {
-        CLEANUP_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+        /* O_EXCL: in a folder that is shared, another's file must not be written to, and never a pipe waited for. */
+        CLEANUP_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
         if (fd < 0)
                 return -errno;
 
