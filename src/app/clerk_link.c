@@ -48,6 +48,9 @@ struct ClerkLink {
         const Config *config;
         ClerkHandlers handlers;
         int config_fd;
+        bool has_identity; /* asked for once: the user database may be slow or far */
+        uid_t uid;
+        gid_t gid;
         Child *child;
         usec_t started_usec; /* boot clock */
         usec_t wait_usec;
@@ -102,9 +105,12 @@ static bool choose_identity(const Config *config, uid_t *ret_uid, gid_t *ret_gid
 }
 
 /* The store's folder belongs to the warden; with the sticky bit the clerk may have files of its own in it, and may
- * neither replace nor remove ours. */
+ * neither replace nor remove ours. Through a descriptor: somebody's link must not lend out another folder. */
 static void share_state_dir(const Config *config, gid_t gid) {
-        if (chown(config->state_dir, (uid_t) -1, gid) < 0 || chmod(config->state_dir, 01770) < 0)
+        CLEANUP_FD int fd =
+                open(config->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0 || fchown(fd, (uid_t) -1, gid) < 0 || fchmod(fd, 01770) < 0)
                 log_errno(LOG_LEVEL_WARNING, -errno, _("cannot let the clerk write to %s"),
                           config->state_dir);
 }
@@ -149,12 +155,9 @@ static int spawn(ClerkLink *link) {
         CLEANUP_FD int config_fd = -1;
         char self[64];
         int pair[2];
-        uid_t uid = 0;
-        gid_t gid = 0;
 
-        bool has_identity = choose_identity(link->config, &uid, &gid);
-        if (has_identity)
-                share_state_dir(link->config, gid);
+        if (link->has_identity)
+                share_state_dir(link->config, link->gid);
 
         /* A descriptor of its own: pread(2) does not share an offset, but the next clerk needs it open still. */
         (void) snprintf(self, sizeof(self), "/proc/self/fd/%d", link->config_fd);
@@ -176,9 +179,9 @@ static int spawn(ClerkLink *link) {
                 .argv = argv,
                 .fds = fds,
                 .n_fds = ELEMENTSOF(fds),
-                .has_identity = has_identity,
-                .uid = uid,
-                .gid = gid,
+                .has_identity = link->has_identity,
+                .uid = link->uid,
+                .gid = link->gid,
                 .is_confined = true,
                 .on_exit = on_exit_of_clerk,
                 .userdata = link,
@@ -244,6 +247,7 @@ int clerk_link_new(sd_event *loop,
                 return r;
         }
 
+        link->has_identity = choose_identity(config, &link->uid, &link->gid);
         start(link);
         *ret_link = link;
         return 0;
