@@ -29,6 +29,9 @@
 /* A checkpoint without news, so that the policy clock of a long calm is not lost with a reboot. */
 #define CHECKPOINT_IDLE_USEC (10 * USEC_PER_MINUTE)
 
+/* After one that failed, so that what is not on disk yet gets there once the disk has room again. */
+#define CHECKPOINT_RETRY_USEC (10 * USEC_PER_SEC)
+
 /* How long an act waits for its intent to be on disk. */
 #define INTENT_PATIENCE_USEC (2 * USEC_PER_SEC)
 
@@ -125,8 +128,11 @@ uint64_t record_save(Warden *warden) {
 }
 
 bool record_is_due(const Warden *warden) {
+        usec_t patience_usec =
+                warden->is_checkpoint_failing ? CHECKPOINT_RETRY_USEC : CHECKPOINT_IDLE_USEC;
+
         return record_failures(warden) != warden->failures_saved ||
-               warden_now(warden) - warden->checkpoint_usec >= CHECKPOINT_IDLE_USEC;
+               warden_now(warden) - warden->checkpoint_usec >= patience_usec;
 }
 
 int record_on_intent_late(sd_event_source *source, uint64_t usec, void *userdata) {
