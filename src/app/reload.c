@@ -62,16 +62,46 @@ void reload_init_snapshot(const Config *config, Snapshot *snapshot) {
         }
 }
 
-static bool is_any_busy(const Warden *warden) {
-        for (unsigned i = 0; i < warden->config->n_services; i++)
+/* An act that waits for its record was decided after the snapshot was last looked at. */
+static bool is_any_busy(Warden *warden) {
+        for (unsigned i = 0; i < warden->config->n_services; i++) {
+                ward_refresh(warden, i);
                 if (warden->snapshot->services[i].is_busy)
                         return true;
+        }
 
         return false;
 }
 
-/* Replaces everything that hangs on the configuration. Whatever can fail is made before anything is dropped. */
-static int adopt_config(Warden *warden, Config *config, char *text, size_t length) {
+/* What cannot be guarded must be found before anything of the old is let go of. */
+static int check_services(const Config *config, ConfigError *reterr_error) {
+        for (unsigned i = 0; i < config->n_services; i++)
+                if (!service_is_supported(&config->services[i])) {
+                        (void) snprintf(reterr_error->message, sizeof(reterr_error->message),
+                                        _("cannot guard %s"), config->services[i].name);
+                        return -EOPNOTSUPP;
+                }
+
+        return 0;
+}
+
+/* The readings of disks go with their paths, which may stand in another order now. */
+static void adopt_host(HostFacts *host,
+                       const HostConfig *config,
+                       const HostFacts *old,
+                       const HostConfig *old_config) {
+        *host = *old;
+        memset(host->disks, 0, sizeof(host->disks));
+
+        for (unsigned i = 0; i < config->n_disk_paths; i++)
+                for (unsigned k = 0; k < old_config->n_disk_paths; k++)
+                        if (strcmp(config->disk_paths[i], old_config->disk_paths[k]) == 0)
+                                host->disks[i] = old->disks[k];
+}
+
+/* Replaces everything that hangs on the configuration. Whatever can fail is made before anything is dropped; takes
+ * `config` and `text`, also on failure. */
+static int adopt_config_take(Warden *warden, Config *config, char *text, size_t length) {
         JudgeState *judge = calloc(1, sizeof(*judge));
         Snapshot *snapshot = calloc(1, sizeof(*snapshot));
         PendingAct *pending = calloc(MAX(config->n_services, 1U), sizeof(*pending));
@@ -84,6 +114,8 @@ static int adopt_config(Warden *warden, Config *config, char *text, size_t lengt
                 free(snapshot);
                 free(pending);
                 free(wards);
+                free(text);
+                (void) config_free(config);
                 return r;
         }
 
@@ -92,7 +124,7 @@ static int adopt_config(Warden *warden, Config *config, char *text, size_t lengt
 
         judge_adopt(judge, config, warden->judge, old_config);
         reload_init_snapshot(config, snapshot);
-        snapshot->host = warden->snapshot->host;
+        adopt_host(&snapshot->host, &config->host, &warden->snapshot->host, &old_config->host);
         for (unsigned i = 0; i < config->n_services; i++) {
                 int old = config_find_service(old_config, config->services[i].name);
 
@@ -119,6 +151,7 @@ static int adopt_config(Warden *warden, Config *config, char *text, size_t lengt
         warden->config = config;
         warden->config_text = text;
         warden->config_length = length;
+        herald_open(&warden->herald, config->root, warden->writer);
 
         r = ward_open_all(warden, old_config, old_wards);
         for (unsigned i = 0; i < old_config->n_services; i++)
@@ -159,10 +192,12 @@ ControlOutcome reload_config(void *userdata, char ret_answer[static CONTROL_ANSW
                 (void) snprintf(
                         error.message, sizeof(error.message), "%s",
                         _("state_dir and run_dir cannot change while running; restart albraguard"));
-                config = config_free(config);
                 r = -EINVAL;
         }
+        if (r >= 0)
+                r = check_services(config, &error);
         if (r < 0) {
+                config = config_free(config);
                 (void) text_copy(ret_answer, CONTROL_ANSWER_SIZE, error.message);
                 record_tell(
                         warden, EVENT_CONFIG_REJECTED, LEVEL_WARNING,
@@ -173,7 +208,7 @@ ControlOutcome reload_config(void *userdata, char ret_answer[static CONTROL_ANSW
         }
 
         reload_complete(config);
-        r = adopt_config(warden, config, TAKE_PTR(text), length);
+        r = adopt_config_take(warden, config, TAKE_PTR(text), length);
         if (r < 0) {
                 (void) snprintf(ret_answer, CONTROL_ANSWER_SIZE, "%s", strerror(-r));
                 return CONTROL_FAILED;

@@ -22,7 +22,8 @@ void ward_refresh(Warden *warden, unsigned index) {
         pid_t pid = facts->pid;
 
         service_facts(warden->wards[index].service, facts);
-        facts->is_busy |= warden->pending[index].action != ACTION_NONE;
+        /* What is not begun when the watch ends is the next one's, and nothing to wait for. */
+        facts->is_busy |= warden->pending[index].action != ACTION_NONE && !warden->is_stopping;
         if (facts->incarnation != incarnation || facts->pid != pid)
                 gather_forget(warden->gather, warden->snapshot, index);
 }
@@ -44,6 +45,9 @@ ward_finish_act(Ward *ward, ActionKind action, bool is_done, const char *why, us
 void ward_begin_act(Ward *ward) {
         const PendingAct *pending = &ward->warden->pending[ward->index];
         int r = -EINVAL;
+
+        if (ward->warden->is_stopping)
+                return;
 
         ward->is_begun = true;
         switch (pending->action) {

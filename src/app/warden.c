@@ -102,6 +102,26 @@ static void warden_tell_status(Warden *warden) {
         (void) sd_notifyf(0, "WATCHDOG=1\nSTATUS=%s", status_render_line(&view, line));
 }
 
+/* A service that is being started or stopped is not let go of in the middle: then it is the next sample's. */
+static void reload_by_signal(Warden *warden) {
+        char answer[CONTROL_ANSWER_SIZE] = "";
+
+        (void) sd_notify(0, "RELOADING=1");
+        ControlOutcome outcome = reload_config(warden, answer);
+        (void) sd_notify(0, "READY=1");
+
+        bool was_owed = warden->is_reload_owed;
+        warden->is_reload_owed = outcome == CONTROL_BUSY;
+
+        /* Of what was done or refused an event has told. */
+        if (outcome == CONTROL_BUSY && !was_owed)
+                log_notice(
+                        _("a service is being started or stopped; the configuration is read again "
+                          "as soon as that is done"));
+        else if (outcome == CONTROL_FAILED)
+                log_error(_("the new configuration could not be taken over: %s"), answer);
+}
+
 static int on_sample(sd_event_source *source, uint64_t usec, void *userdata) {
         Warden *warden = userdata;
         usec_t boottime_usec = clock_boottime_usec();
@@ -117,6 +137,8 @@ static int on_sample(sd_event_source *source, uint64_t usec, void *userdata) {
                 warden->tick_usec = now_usec + warden->config->watch.interval_usec;
                 desk_send_samples(warden);
         }
+        if (warden->is_reload_owed)
+                reload_by_signal(warden);
         warden_tell_status(warden);
 
         /* Absolute deadlines do not drift; after a suspend the missed ones are not made up for. */
@@ -160,24 +182,16 @@ on_interrupt(sd_event_source *source, const struct signalfd_siginfo *info, void 
         /* Whoever ends the watch does not say that the bot shall stay down: nothing is judged or noted any more. */
         warden->is_stopping = true;
         for (unsigned i = 0; i < warden->config->n_services; i++)
-                if (warden->config->services[i].n_words > 0 &&
-                    warden->snapshot->services[i].pid > 0) {
-                        log_notice(_("stopping %s"), warden->config->services[i].name);
-                        (void) service_begin_stop(warden->wards[i].service, STOP_WHY_RESTART);
-                }
+                ward_stop_for_exit(&warden->wards[i]);
 
         warden_maybe_exit(warden);
         return 0;
 }
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
-        char answer[CONTROL_ANSWER_SIZE] = "";
-
         (void) source;
         (void) info;
-        (void) sd_notify(0, "RELOADING=1");
-        (void) reload_config(userdata, answer); /* either way an event has told of it */
-        (void) sd_notify(0, "READY=1");
+        reload_by_signal(userdata);
         return 0;
 }
 
@@ -204,7 +218,9 @@ static int take_lock(Warden *warden) {
         char pid[32] = "";
         size_t length;
 
-        (void) snprintf(path, sizeof(path), "%s/warden.lock", warden->config->run_dir);
+        /* No service can be called so, and NAME.lock is what each has here: one descriptor of ours closed on this file
+         * would give the lock up (fcntl(2)). */
+        (void) snprintf(path, sizeof(path), "%s/.warden.lock", warden->config->run_dir);
         warden->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (warden->lock_fd < 0)
                 return log_errno(LOG_LEVEL_ERROR, -errno, _("cannot open %s"), path);

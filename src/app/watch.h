@@ -73,8 +73,9 @@ struct Warden {
         uint64_t sent_seq;   /* to the clerk */
         uint64_t acknowledged_seq;
         bool is_history_failing;
-        bool is_clerk_lost; /* told; its return is owed */
-        bool is_stopping;   /* Ctrl-C: services are being stopped */
+        bool is_clerk_lost;  /* told; its return is owed */
+        bool is_reload_owed; /* asked for by a signal while a service was busy */
+        bool is_stopping;    /* Ctrl-C: services are being stopped */
 };
 
 /* warden.c: the loop. */
@@ -127,7 +128,7 @@ int ward_open_all(Warden *warden, const Config *old_config, Ward *old_wards);
 /* Brings what the backend knows into the snapshot. */
 void ward_refresh(Warden *warden, unsigned index);
 
-/* Begins the pending act. */
+/* Begins the pending act, unless the watch is being ended: then it stays for the next one. */
 void ward_begin_act(Ward *ward);
 
 /* Acts that were decided and not finished when the last watch ended. */

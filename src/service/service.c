@@ -28,6 +28,12 @@ static bool is_good_name(const char *name) {
                !strchr(name, '/') && !strchr(name, '\n');
 }
 
+bool service_is_supported(const ServiceConfig *config) {
+        assert(config);
+
+        return choose_backend(config) && is_good_name(config->name);
+}
+
 int service_new(const ServiceConfig *service_config,
                 const Config *config,
                 sd_event *event,

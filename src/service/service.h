@@ -39,6 +39,9 @@ typedef struct ServiceHandlers {
         void *userdata;
 } ServiceHandlers;
 
+/* Whether there is a way to run it and its name can be a file's: else service_new() fails. */
+bool service_is_supported(const ServiceConfig *config);
+
 /* Looks for a process that already runs (and takes it over); starts nothing. Both configurations are borrowed. Handlers
  * are called from the loop only, never from inside another function of this header; they must not free the service.
  * Either handler may be NULL. -EINVAL for a name that cannot be a file's. */
