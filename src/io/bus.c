@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,9 @@
 
 /* sd-bus asks for 8 MB (root is given them), which is the kernel's memory but counts as ours. A step's events fit. */
 static const int SEND_BUFFER_SIZE = 256 << 10;
+
+/* A warden accepts at once, also when it is hammered; one that does not for so long is not there. */
+static const int CONNECT_PATIENCE_SEC = 5;
 
 static void bus_cleanup(sd_bus **bus) {
         (void) sd_bus_unref(*bus);
@@ -55,7 +59,7 @@ int bus_listen(const char *path, mode_t mode, int *ret_fd) {
                 return -errno;
         if (chmod(path, mode) < 0)
                 return -errno;
-        if (listen(fd, 16) < 0)
+        if (listen(fd, 64) < 0)
                 return -errno;
 
         *ret_fd = TAKE_FD(fd);
@@ -155,10 +159,17 @@ int bus_open_client_path(const char *path, sd_bus **ret_bus) {
         if (!text_copy(address.sun_path, sizeof(address.sun_path), path))
                 return -ENAMETOOLONG;
 
-        CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
+
+        /* While others knock, connect(2) waits for its turn; one that must not wait would be sent away (EAGAIN). */
+        const struct timeval patience = { .tv_sec = CONNECT_PATIENCE_SEC };
+        if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
+                return -errno;
         if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
 
         return bus_open_client_take(TAKE_FD(fd), NULL, ret_bus);

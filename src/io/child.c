@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -148,6 +149,17 @@ static int confine(void) {
         for (unsigned long capability = 0; capability < 64; capability++)
                 if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
                         break;
+
+        /* What is inheritable comes back to root at execve(2), bounding set or not (capabilities(7)); containers start
+         * their processes with such a set. The present ones are still needed to change the user. */
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+        if (syscall(SYS_capget, &header, data) < 0)
+                return -errno;
+        data[0].inheritable = 0;
+        data[1].inheritable = 0;
+        if (syscall(SYS_capset, &header, data) < 0)
+                return -errno;
 
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
