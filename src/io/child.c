@@ -79,12 +79,14 @@ int child_reap_pidfd(int pidfd, siginfo_t *ret_info) {
 }
 
 void child_reset_signals(void) {
-        struct sigaction action = { .sa_handler = SIG_DFL };
+        /* The kernel's own structure, of which only zeroes matter: the default action, no flags, an empty mask. */
+        static const uint64_t by_default[4];
         sigset_t none;
 
-        /* libc keeps two numbers in the middle to itself and refuses them; that is all this can fail with. */
+        /* libc keeps two numbers in the middle to itself, and a container may start us with one of them ignored; so
+         * the kernel is asked itself (rt_sigaction(2)). It refuses only SIGKILL and SIGSTOP. */
         for (int signal_number = 1; signal_number < NSIG; signal_number++)
-                (void) sigaction(signal_number, &action, NULL);
+                (void) syscall(SYS_rt_sigaction, signal_number, by_default, NULL, NSIG / 8);
 
         (void) sigemptyset(&none);                    /* cannot fail */
         (void) sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail with these arguments */
