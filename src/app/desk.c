@@ -14,11 +14,25 @@
 #include "base/log.h"
 #include "base/text.h"
 
-static void send_to_clerk(void *userdata, const Event *event) {
-        Warden *warden = userdata;
+/* More often than this in an hour it is not told, only logged: a clerk in a loop must not fill the history. */
+enum {
+        CLERK_DEATHS_TOLD_MAX = 6,
+};
 
-        if (control_send_event(warden->control, event) >= 0)
-                warden->sent_seq = event->seq;
+typedef struct Sending {
+        Warden *warden;
+        bool is_failed; /* the order is kept: behind a failure nothing is sent before it has been tried again */
+} Sending;
+
+static void send_to_clerk(void *userdata, const Event *event) {
+        Sending *sending = userdata;
+
+        if (sending->is_failed)
+                return;
+
+        sending->is_failed = control_send_event(sending->warden->control, event) < 0;
+        if (!sending->is_failed)
+                sending->warden->sent_seq = event->seq;
 }
 
 void desk_pump(Warden *warden) {
@@ -29,12 +43,17 @@ void desk_pump(Warden *warden) {
         if (outstanding >= CLERK_WINDOW)
                 return;
 
+        Sending sending = { .warden = warden };
         (void) eventlog_list(warden->events, warden->sent_seq,
-                             (unsigned) (CLERK_WINDOW - outstanding), send_to_clerk, warden);
+                             (unsigned) (CLERK_WINDOW - outstanding), send_to_clerk, &sending);
 }
 
 void desk_on_hello(void *userdata, uint64_t last_seq) {
         Warden *warden = userdata;
+
+        /* The last word of one that has died since. */
+        if (clerk_link_peek_pid(warden->clerk) == 0)
+                return;
 
         uint64_t next_seq = eventlog_peek_next_seq(warden->events);
 
@@ -106,9 +125,10 @@ void desk_on_history(void *userdata, bool is_writable, const char *why) {
 }
 
 void desk_on_alive(void *userdata) {
-        Warden *warden = userdata;
+        const Warden *warden = userdata;
 
-        clerk_link_note_alive(warden->clerk);
+        if (warden->clerk)
+                clerk_link_note_alive(warden->clerk);
 }
 
 static void on_clerk_died(void *userdata, const char *why, usec_t wait_usec) {
@@ -117,12 +137,17 @@ static void on_clerk_died(void *userdata, const char *why, usec_t wait_usec) {
 
         warden->sent_seq = UINT64_MAX; /* nothing is sent before the next one has said hello */
         (void) text_render_duration(wait, wait_usec);
-        if (warden->is_clerk_lost) {
+        if (warden_now(warden) - warden->clerk_hour_usec >= USEC_PER_HOUR) {
+                warden->clerk_hour_usec = warden_now(warden);
+                warden->n_clerk_deaths_told = 0;
+        }
+        if (warden->is_clerk_lost || warden->n_clerk_deaths_told >= CLERK_DEATHS_TOLD_MAX) {
                 log_info(_("the clerk ended again (%s); next try in %s"), why, wait);
                 return;
         }
 
         warden->is_clerk_lost = true;
+        warden->n_clerk_deaths_told++;
         record_tell(
                 warden, EVENT_CLERK_DIED, LEVEL_WARNING, "{\"code\":\"clerk-died\"}",
                 _("the clerk ended (%s); HTTP and log checks are unknown until it is back, in %s"),

@@ -73,7 +73,9 @@ struct Warden {
         uint64_t sent_seq;   /* to the clerk */
         uint64_t acknowledged_seq;
         bool is_history_failing;
-        bool is_clerk_lost;  /* told; its return is owed */
+        bool is_clerk_lost;           /* told; its return is owed */
+        unsigned n_clerk_deaths_told; /* within the hour that began at: */
+        usec_t clerk_hour_usec;
         bool is_reload_owed; /* asked for by a signal while a service was busy */
         bool is_stopping;    /* Ctrl-C: services are being stopped */
 };
