@@ -55,7 +55,8 @@ static const struct {
         { ROLE_DECIDED, "budget",
           N_("Restarts that do not help are stopped (watch.max_restarts per watch.per); watching goes on.") },
         { ROLE_REFUSED, "cooldown",
-          N_("After a restart it gets time to become well before the next (watch.cooldown).") },
+          N_("It gets time to become well before the next act (watch.cooldown), and more after many starts "
+             "(start_limit).") },
         { ROLE_REFUSED, "budget",
           N_("So many restarts in that time are the limit (watch.max_restarts, watch.per).") },
         { ROLE_REFUSED, "grace",

@@ -83,7 +83,7 @@ const Key config_keys[] = {
           .fallback = "60s", .help = "After a start a service is not judged for this long." },
         { "watch.cooldown", VALUE_DURATION, SCOPE_CONFIG, IN(Config, watch.cooldown_usec),
           WAIT_RANGE, .fallback = "5m",
-          .help = "Time between two restarts of a service, at least." },
+          .help = "Time between two restarts of a service, at least. It doubles with each that did not help, up to 30 m." },
         { "watch.max_restarts", VALUE_COUNT, SCOPE_CONFIG, IN(Config, watch.max_restarts),
           BETWEEN(0, LEDGER_MAX), .fallback = "3",
           .help = "Restarts of a service within `per`, at most; then it is held. With 0 nothing is restarted." },
