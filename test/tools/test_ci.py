@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """.ci/run, tools/suite and tools/fuzz: nothing that failed, hung or is missing passes."""
 
+import re
 import shutil
 
 import pytest
@@ -15,7 +16,8 @@ def ci(tree):
     def run(table, *arguments, seconds=4500):
         tree.write("table", "table() {\n" + table + "\n}\n")
         done = tree.run("env", "CI_TABLE=table", f"CI_SECONDS={seconds}", ".ci/run", *arguments)
-        return done.returncode, done.stdout.splitlines()
+        # How long a step took is the machine's affair.
+        return done.returncode, re.sub(r"\(\d+ s\)", "(0 s)", done.stdout).splitlines()
     return run
 
 
