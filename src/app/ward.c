@@ -83,10 +83,12 @@ void ward_resume_acts(Warden *warden) {
 
                 const ServiceFacts *facts = &warden->snapshot->services[i];
                 bool is_running = facts->pid > 0;
-                bool is_done = pending->action == ACTION_STOP ? !is_running
-                               : pending->action == ACTION_START
-                                       ? is_running
-                                       : is_running && facts->incarnation > pending->incarnation;
+                /* A new number says that it was started, even if it is dead again by now: that is another death, with
+                 * another place in the budget. */
+                bool was_started = facts->incarnation > pending->incarnation;
+                bool is_done = pending->action == ACTION_STOP    ? !is_running
+                               : pending->action == ACTION_START ? is_running || was_started
+                                                                 : was_started;
 
                 log_notice(
                         is_done ? _("%s: what was being done when the last watch ended is done")

@@ -125,6 +125,14 @@ def when(event):
     return datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
 
 
+def compile_shim(folder, source):
+    """A library for LD_PRELOAD; returns its path."""
+    (Path(folder) / "shim.c").write_text(source)
+    subprocess.run(os.environ.get("CC", "cc").split() + [
+        "-shared", "-fPIC", "-O1", "-o", "%s/shim.so" % folder, "%s/shim.c" % folder, "-ldl"], check=True)
+    return "%s/shim.so" % folder
+
+
 def is_about(event, service):
     return service is None or event["service"] == service
 

@@ -9,12 +9,13 @@ import os
 import random
 import signal
 import sqlite3
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from rig import Watch, is_alive, kill, now, sham, tell, wait_for
+from rig import Watch, compile_shim, is_alive, kill, now, sham, tell, wait_for
 
 KILLS = int(os.environ.get("KILLS", "200"))
 SEED = int(os.environ.get("KILL_SEED", "0")) or int(time.time())
@@ -22,6 +23,24 @@ LIMIT = 4  # restarts within an hour
 
 HASTY = {"interval": "300ms", "sample": "100ms", "failures": 2, "successes": 1, "grace": "300ms",
          "cooldown": "300ms", "max_restarts": LIMIT, "per": "1h"}
+
+
+# A disk that takes its time: what is done before it is on disk is then done with the power off, so to speak.
+SLOW_DISK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <unistd.h>
+
+int fsync(int fd) {
+        usleep(80000);
+        return ((int (*)(int)) dlsym(RTLD_NEXT, "fsync"))(fd);
+}
+
+int fdatasync(int fd) {
+        usleep(80000);
+        return ((int (*)(int)) dlsym(RTLD_NEXT, "fdatasync"))(fd);
+}
+"""
 
 
 def events_on_disk(watch):
@@ -64,31 +83,40 @@ def check_pairs(events, begin, end, key):
 
 
 @pytest.mark.beside(load=2)
-def test_the_warden_is_killed_at_any_moment():
+@pytest.mark.parametrize("disk", ["quick disk", "slow disk"])
+def test_the_warden_is_killed_at_any_moment(disk):
     rng = random.Random(SEED)
+    with tempfile.TemporaryDirectory(prefix="albraguard-live-") as folder:
+        if disk == "quick disk":
+            kill_the_warden(rng, disk, {}, KILLS, 0.02, 0.4)
+        else:
+            kill_the_warden(rng, disk, {"LD_PRELOAD": compile_shim(folder, SLOW_DISK)},
+                            KILLS // 2, 0.1, 0.8)
+
+
+def kill_the_warden(rng, disk, env, kills, least, most):
     # The service's own troubles: short lives, an error page, a page that does not answer.
     troubles = ({"live_s": 0.2, "exit": 1}, {"live_s": 0.5, "exit": -signal.SIGSEGV},
                 {"live_s": None, "status": 500}, {"live_s": None, "is_deaf": True},
                 {"live_s": 0.3, "exit": 3})
     service = sham(restart_delay="100ms", start_limit_per="100ms",
                    stop={"signal": "TERM", "timeout": "300ms"})
-    with Watch(service, watch=HASTY, follow=False) as watch:
+    with Watch(service, watch=HASTY, follow=False, env=env) as watch:
         patient = watch.sham()
         patient.set(live_s=0.2)
         segments = [now()]  # the budget is full again from here on
         held_for = 0
-        for number in range(KILLS):
-            time.sleep(rng.uniform(0.02, 0.4))
+        for number in range(kills):
+            time.sleep(rng.uniform(least, most))
             watch.kill()
             watch.start(wait=False)
             if number % 5 == 4:
                 patient.set(**dict({"status": 200, "is_deaf": False}, **rng.choice(troubles)))
             # Held, it would be calm for the rest of the test: some kills later a person releases it.
             if number % 4 == 3:
-                watch.run("status")
                 wait_for(lambda: watch.run("status", "--json").returncode in (0, 1))
                 held_for += watch.service()["held"]
-                if held_for >= 3:
+                if held_for >= 2:
                     assert watch.service()["restarts"]["used"] == LIMIT
                     watch.ask("release")
                     segments.append(now())
@@ -116,9 +144,9 @@ def test_the_warden_is_killed_at_any_moment():
                           if event["kind"] == "restart-decided")
         worst = max(sum(begin <= at < end for at in starts[1:]) for begin, end in
                     zip(segments, segments[1:] + [now() + 1]))
-        tell("kill -9 of the warden: %d times (seed %d); %d starts of the service, %d deaths by itself; "
+        tell("kill -9 of the warden, %s: %d times (seed %d); %d starts of the service, %d deaths by itself; "
              "%d budgets, the fullest used %d of %d; %d events, %d of them in the store; decided: %s" %
-             (KILLS, SEED, len(starts), len(exits), len(segments), worst, LIMIT, len(events), stored,
+             (disk, kills, SEED, len(starts), len(exits), len(segments), worst, LIMIT, len(events), stored,
               dict(decided)))
 
         patient.check_never_two()
@@ -127,9 +155,9 @@ def test_the_warden_is_killed_at_any_moment():
         assert count["restart-done"] + count["restart-failed"] == sum(decided.values()), \
             "what was decided has one outcome: %s" % dict(count)
         # One that is ended within its first milliseconds has no time to say that it began.
-        assert sum(decided.values()) - 1 <= len(starts) <= sum(decided.values()), \
+        assert sum(decided.values()) - 3 <= len(starts) <= sum(decided.values()), \
             "what was decided was done once, nothing else was"
-        assert count["started"] >= KILLS * 0.5
+        assert count["started"] >= kills * 0.5
         check_pairs(events, "held", "released", lambda e: e["service"])
         check_pairs(events, "check-failed", "check-recovered", lambda e: e["reason"]["check"])
         assert len(segments) >= 3 and len(starts) > 2 * LIMIT, "too little happened to prove anything"

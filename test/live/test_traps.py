@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 import rig
-from rig import Trap, Watch, is_alive, kill, now, private_kib, sham, wait_for, when
+from rig import (Trap, Watch, compile_shim, is_alive, kill, now, private_kib, sham, wait_for, when)
 
 beside = pytest.mark.beside
 alone = pytest.mark.beside(load=3)
@@ -419,10 +419,7 @@ def test_trap_14_the_wall_clock_steps():
     with tempfile.TemporaryDirectory(prefix="albraguard-live-") as folder, \
             Trap(14, "the wall clock steps an hour forward and two back",
                  "intervals, pause, cool-down and budget go on as if nothing were") as trap:
-        (Path(folder) / "clock.c").write_text(CLOCK)
-        compiler = os.environ.get("CC", "cc").split()
-        subprocess.run(compiler + ["-shared", "-fPIC", "-O1", "-o", folder + "/clock.so",
-                                   folder + "/clock.c", "-ldl"], check=True)
+        shim = compile_shim(folder, CLOCK)
         offset = Path(folder) / "offset"
 
         def step(seconds):
@@ -437,7 +434,7 @@ def test_trap_14_the_wall_clock_steps():
 
         step(0)
         with guarded(dated, watch={"per": "10m"},
-                     env={"LD_PRELOAD": folder + "/clock.so", "TEST_CLOCK": str(offset)}) \
+                     env={"LD_PRELOAD": shim, "TEST_CLOCK": str(offset)}) \
                 as (watch, patient):
             mark = watch.mark()
             kill(watch.pid(), signal.SIGKILL)
