@@ -120,6 +120,9 @@ int eventlog_new(const char *folder, Writer *writer, EventLog **ret_log) {
         if (!log)
                 return -ENOMEM;
 
+        /* Touched now, so that memory is what it will be from the start and does not creep with the first events. */
+        explicit_bzero(log->recent, sizeof(log->recent));
+
         log->writer = writer;
         (void) snprintf(log->path, sizeof(log->path), "%s/events.jsonl", folder);
 
